@@ -1,0 +1,55 @@
+"""What can go wrong, one class for each remedy.
+
+The text of an error is the whole message for the user: where, what, and what to do. It never holds the API key,
+and of cell values at most what is needed to find the row.
+"""
+
+from __future__ import annotations
+
+
+class PigmentError(Exception):
+    """A failure that the user can do something about."""
+
+
+class SettingsError(PigmentError):
+    """A setting contradicts what is there: correct the setting."""
+
+
+class ApiKeyError(PigmentError):
+    """Pigment does not know the key (401): set another one."""
+
+
+class RightMissingError(PigmentError):
+    """The key lacks a right (403): have it granted."""
+
+
+class NotFoundError(PigmentError):
+    """Pigment does not know the id (404), or no longer: discover again, or correct the id."""
+
+
+class RequestRefusedError(PigmentError):
+    """Pigment refuses the request (400, 413, 422, redirects): correct what is asked for."""
+
+
+class PigmentExportError(PigmentError):
+    """Pigment did not answer, or not in full, in spite of all tries: run again later."""
+
+
+class SpoolError(PigmentError):
+    """The disk does not take what has to be kept there: make room, or name another place."""
+
+
+class MalformedExportError(PigmentError):
+    """The answer arrived in full and is not the CSV that it should be: look at the row that is named."""
+
+
+class CatalogError(PigmentError):
+    """The catalog asks for what is no longer there: discover again."""
+
+
+class KeysNotUniqueError(PigmentError):
+    """Rows share a key and would be merged by a target: set `key_columns`."""
+
+
+class CellTypeError(PigmentError):
+    """A cell does not fit its column's type: set `types`."""

@@ -1,0 +1,280 @@
+"""One export as a table in DuckDB: parsed strictly, and checked.
+
+Cells are read as text; a blank cell is the empty text, for an export does not tell the two apart.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from tap_pigment.columns import KEYLESS, CellCounts, Column, ColumnType
+from tap_pigment.errors import CellTypeError, KeysNotUniqueError, MalformedExportError, SpoolError
+from tap_pigment.shape import DELIMITER, first_fault, plain_header, rewrite, shape_of
+from tap_pigment.sql import FITS, cell, cheap_hash, fits, quoted_text, without_globs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+
+    from tap_pigment.spool import Spool
+
+_MEMORY_BYTES = 128 << 20
+_MEMORY_BYTES_PER_COLUMN = 1 << 20
+_BUFFER_BYTES = 8 << 20
+_BLOCK_BYTES = 4 << 20
+_MAX_BLOCK_ROWS = 4_000
+# DuckDB works on so many rows at a time, and holds each several times: as read, hashed, as a line.
+_VECTOR_ROWS = 2_048
+_COPIES = 6
+
+_MISFITS = {
+    ColumnType.NUMBER: "not a number",
+    ColumnType.INTEGER: "not a whole number",
+    ColumnType.BOOLEAN: "not TRUE or FALSE",
+    ColumnType.DATE: "not a date (YYYY-MM-DD)",
+}
+
+
+class Export(AbstractContextManager["Export"]):
+    """A complete export on disk, as a table of text cells `c0`, `c1`, ... in DuckDB.
+
+    Args:
+        name: The stream's name, to begin messages with.
+        spool: The export, complete and on disk. DuckDB spills beside it.
+
+    Attributes:
+        has_repeats: Whether rows may be alike, in the key's columns or, without a key, in all.
+    """
+
+    def __init__(self, name: str, spool: Spool) -> None:
+        self.name = name
+        self.spool = spool
+        self._shape = spool.shape
+        self._path = spool.path
+        self._names: Sequence[str] = spool.header
+        self._parallel = True
+        self.has_repeats = True
+        import duckdb  # noqa: PLC0415 - a tenth of the start-up time, and most commands do without.
+
+        self._connection = duckdb.connect(
+            config={
+                "memory_limit": f"{self._memory_bytes() // 1_000_000}MB",
+                "temp_directory": str(spool.path.parent),
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+            }
+        )
+        self._shortages = (duckdb.OutOfMemoryException, duckdb.IOException)
+        self._refusals = (duckdb.InvalidInputException, duckdb.NotImplementedException)
+        self.execute("SET enable_progress_bar = false")
+        self.execute("SET streaming_buffer_size = '16MB'")
+        # Joins are written so that the smaller side is the one to be held; a CSV's size is a guess to DuckDB.
+        self.execute("SET disabled_optimizers = 'build_side_probe_side'")
+
+    def __exit__(self, *_: object) -> None:
+        """Close the table and delete what was written beside the spool."""
+        self._connection.close()
+        if self._path != self.spool.path:
+            self._path.unlink(missing_ok=True)
+
+    def _memory_bytes(self) -> int:
+        """Return what DuckDB may use: the same for exports of any length, more for many columns and for large cells."""
+        vector = self._row_bytes * min(_VECTOR_ROWS, self.rows + 1) + self._shape.longest_line
+        return _MEMORY_BYTES + _MEMORY_BYTES_PER_COLUMN * len(self.spool.header) + _COPIES * vector
+
+    @property
+    def _row_bytes(self) -> int:
+        return self._shape.size // (self.rows + 1) + 1
+
+    @property
+    def rows(self) -> int:
+        """The number of rows below the header."""
+        return self._shape.rows
+
+    @property
+    def block_rows(self) -> int:
+        """How many rows to fetch at once, so that they take a few megabytes."""
+        return max(1, min(_MAX_BLOCK_ROWS, _BLOCK_BYTES // self._row_bytes))
+
+    def read_strictly(self, *aggregates: str) -> tuple[Any, ...]:
+        """Parse the whole export once, and return the values of some SQL aggregates over its cells.
+
+        After that, everything reads rows that are known to be whole.
+
+        Raises:
+            MalformedExportError: If a row is not as the header says; it names the first.
+        """
+        values = self._agreed_values(aggregates)
+        if values is None:
+            self._rewrite()
+            values = self._agreed_values(aggregates)
+        if values is None:
+            raise MalformedExportError(
+                f"{self.name}: two readings of the export, of {self.rows:,} rows, differ. Nothing was sent. Please "
+                "report it as a bug of the tap."
+            )
+        return values
+
+    def _agreed_values(self, aggregates: Sequence[str]) -> tuple[Any, ...] | None:
+        """Return the aggregates, or None if DuckDB does not find the rows and bytes that were counted on arrival.
+
+        Its parallel reader notices a quote that is left open; the other one reads what the first gives up on.
+        """
+        if not self._shape.agrees_with(len(self.spool.header)) or plain_header(self._names) != self._names:
+            return None
+        names_bytes = sum(len(name.encode()) for name in self._names)
+        cell_bytes = " + ".join(f"strlen({cell(position)})" for position in range(len(self.spool.header)))
+        selected = ", ".join(["count(*)", f"coalesce(sum({cell_bytes}), 0)", *aggregates])
+        for self._parallel in (True, False):
+            try:
+                rows, total, *values = self.values(f"SELECT {selected} FROM {self.table}")
+            except self._refusals:
+                continue
+            if (rows, total) == (self.rows, self._shape.cell_bytes - names_bytes):
+                return tuple(values)
+        return None
+
+    def _rewrite(self) -> None:
+        """Write the export anew with every field quoted, unless a row is at fault."""
+        if fault := first_fault(self._path):
+            raise MalformedExportError(
+                f"{self.name}: {fault}. Nothing was sent. Run again; if it stays so, look at that row in Pigment."
+            )
+        target = self._path.with_suffix(".rewritten")
+        target.touch(mode=0o600, exist_ok=False)
+        self._names = plain_header(self.spool.header)
+        rewrite(self._path, target)
+        self._path, self._shape = target, shape_of(target)
+
+    def check(self, columns: Sequence[Column], key: Sequence[str]) -> None:
+        """Check that every cell fits its column's type and that the key is unique.
+
+        Args:
+            columns: The columns that will be emitted.
+            key: Names of the key's columns, or `KEYLESS`.
+
+        Raises:
+            CellTypeError: If a cell does not fit; it names the first.
+            KeysNotUniqueError: If rows share a key; it names the first.
+        """
+        typed = [column for column in columns if column.type is not ColumnType.TEXT]
+        is_keyless = tuple(key) == KEYLESS
+        identity = columns if is_keyless else [column for column in columns if column.name in key]
+        distinct, *misfits = self.read_strictly(
+            f"count(DISTINCT {cheap_hash(identity)})", *[f"count_if(NOT {fits(column)})" for column in typed]
+        )
+        for column, count in zip(typed, misfits, strict=True):
+            if count:
+                raise self._cell_error(column, count)
+        self.has_repeats = distinct < self.rows
+        if self.has_repeats and not is_keyless:
+            self._check_key(identity)
+
+    def check_width(self, columns: Sequence[Column]) -> None:
+        """Check that the whole numbers of these columns have no more than 64 bits.
+
+        Raises:
+            CellTypeError: If one has; it names the column.
+        """
+        for column in columns:
+            text = cell(column.position)
+            (wide,) = self.read_strictly(f"count_if({text} <> '' AND TRY_CAST({text} AS BIGINT) IS NULL)")
+            if wide:
+                raise CellTypeError(
+                    f"{self.name}: column {column.name}: {wide:,} whole numbers have more than 64 bits, which Parquet "
+                    f'cannot hold. Set stream_overrides.{self.name}.types to {{"{column.name}": "text"}}, or use jsonl.'
+                )
+
+    def _cell_error(self, column: Column, count: int) -> CellTypeError:
+        row, blank = self.values(
+            f"""
+            SELECT row, cell = ''
+            FROM (
+                SELECT row_number() OVER () AS row, {cell(column.position)} AS cell, {fits(column)} AS fits
+                FROM {self.table}
+            )
+            WHERE NOT fits
+            ORDER BY row
+            LIMIT 1
+            """
+        )
+        others = f" ({count:,} rows in all)" if count > 1 else ""
+        return CellTypeError(
+            f"{self.name}: column {column.name}, row {row:,}: the cell is {'blank, and so ' if blank else ''}"
+            f"{_MISFITS[column.type]}{others}. Nothing was sent. Set stream_overrides.{self.name}.types to "
+            f'{{"{column.name}": "text"}}, or correct the cell in Pigment.'
+        )
+
+    def _check_key(self, columns: Sequence[Column]) -> None:
+        """Look at the keys themselves, for their hashes have met."""
+        cells = ", ".join(cell(column.position) for column in columns)
+        shared, first = self.values(
+            f"""
+            WITH numbered AS (SELECT row_number() OVER () AS row, {cells} FROM {self.table}),
+                 keys AS (SELECT count(*) AS rows, min(row) AS first FROM numbered GROUP BY {cells})
+            SELECT sum(rows), min(first) FROM keys WHERE rows > 1
+            """
+        )
+        if shared:
+            names = ", ".join(column.name for column in columns)
+            raise KeysNotUniqueError(
+                f"{self.name}: {shared:,} of {self.rows:,} rows share a key ({names}), first at row {first:,}. "
+                f"Set stream_overrides.{self.name}.key_columns to the columns that identify a row, or to [] for none."
+            )
+
+    def has_unique_rows(self, positions: Sequence[int]) -> bool:
+        """Return whether no two rows have the same cells in these columns."""
+        cells = ", ".join(cell(position) for position in positions)
+        return bool(self.values(f"SELECT count(*) FROM (SELECT DISTINCT {cells} FROM {self.table})")[0] == self.rows)
+
+    def cell_counts(self) -> tuple[CellCounts, ...]:
+        """Return what the cells of each column look like, in the order of the header."""
+        kinds = (ColumnType.BOOLEAN, ColumnType.DATE, ColumnType.NUMBER, ColumnType.INTEGER)
+        cells = [cell(position) for position in range(len(self.spool.header))]
+        counts = self.values(
+            "SELECT "
+            + ", ".join(
+                f"count_if({condition})"
+                for cell in cells
+                for condition in (f"{cell} <> ''", *(FITS[kind](cell) for kind in kinds))
+            )
+            + f" FROM {self.table}"
+        )
+        per_column = 1 + len(kinds)
+        return tuple(CellCounts(*counts[start : start + per_column]) for start in range(0, len(counts), per_column))
+
+    def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
+        """Run a statement and return its result, to be fetched.
+
+        Raises:
+            SpoolError: If DuckDB has no room to spill.
+        """
+        try:
+            return self._connection.execute(sql)
+        except self._shortages as error:
+            raise SpoolError(
+                f"{self.name}: no room to work on an export of {self._shape.size:,} bytes in {self._path.parent} "
+                f"({type(error).__name__}). Make room for about twice its size, or set spool_dir to a directory that "
+                "has it."
+            ) from None
+
+    def values(self, sql: str) -> Any:  # noqa: ANN401 - a row of whatever the statement selects.
+        """Run a statement and return the first row of its result."""
+        return self.execute(sql).fetchone()
+
+    @property
+    def table(self) -> str:
+        """The SQL that reads the export."""
+        names = [cell(position) for position in range(len(self.spool.header))]
+        types = ", ".join(f"{quoted_text(name)}: 'VARCHAR'" for name in names)
+        longest = self._shape.longest_line
+        return f"""
+            read_csv(
+                {quoted_text(without_globs(self._path))}, auto_detect = false, header = true, strict_mode = true,
+                delim = {quoted_text(DELIMITER)}, quote = '"', escape = '"', parallel = {str(self._parallel).lower()},
+                max_line_size = {max(_BUFFER_BYTES, longest)}, buffer_size = {max(_BUFFER_BYTES, longest)},
+                columns = {{{types}}}, force_not_null = [{", ".join(map(quoted_text, names))}]
+            )
+        """

@@ -1,0 +1,1 @@
+"""A small Pigment on localhost, with demo data."""

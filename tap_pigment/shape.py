@@ -1,0 +1,206 @@
+"""How many lines and fields a CSV body has, counted as its bytes arrive; and the slow look that finds the row at fault.
+
+DuckDB reads the exports, and reads them strictly, but not without exception: a surplus empty field at the end of a row
+is dropped, an empty line is skipped, a quote after a space opens a field (seen with 2.0). So the bytes are counted here
+by other means, and a body in which the two do not agree is looked at row by row.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+DELIMITER = ";"
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_MAX_HEADER_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 18
+# csv's limit is per process, so it is set to the one value that hides no cell: the largest a C long holds everywhere.
+_MAX_FIELD_CHARACTERS = 2**31 - 1
+# Where each quoted field is left as a run of quotes: one that does not begin, or does not end, a field. (A pattern that
+# starts with a literal is searched for many times faster than one that starts with a class.)
+_STRAY_QUOTE = re.compile(rb'"(?:(?<=[^;\n"]")|(?=[^;\r\n"]))')
+# A CR at the end is judged with the piece that brings its LF.
+_LONE_RETURN = re.compile(rb"\r(?!\n|\Z)")
+
+
+class CsvShape:
+    """Lines, fields and quotes of a CSV body, fed in pieces of any size.
+
+    Attributes:
+        size: Bytes so far.
+        lines: Line ends outside of quotes: the header and the rows of a body that ends its last line.
+        delimiters: Field delimiters outside of quotes.
+        open_quote: Whether the bytes so far end inside of a quoted field.
+        line_ends: Whether the bytes so far end with a line end.
+        irregular: Whether quotes or line ends stand where RFC 4180 has none, so that the counts prove nothing.
+        cell_bytes: Bytes of all cells and the header's names, without quotes, delimiters and line ends.
+        longest_line: A length in bytes that no line exceeds; at least that of the pieces.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.lines = 0
+        self.delimiters = 0
+        self.open_quote = False
+        self.line_ends = False
+        self.irregular = False
+        self.cell_bytes = 0
+        self.longest_line = 0
+        self._line_bytes = 0
+        self._start = b""
+        self._held: bytes | None = b""
+        self._last = b"\n"
+
+    def feed(self, piece: bytes) -> None:
+        """Count the next bytes of the body."""
+        self.size += len(piece)
+        if self._held is not None:
+            piece = self._held + piece
+            if len(piece) < len(_BYTE_ORDER_MARK) and _BYTE_ORDER_MARK.startswith(piece):
+                self._held = piece
+                return
+            self._held = None
+            piece = piece.removeprefix(_BYTE_ORDER_MARK)
+        if piece:
+            self._count(piece)
+
+    def _count(self, piece: bytes) -> None:
+        if not self.lines:
+            self._start = (self._start + piece)[:_MAX_HEADER_BYTES]
+        self._line_bytes += len(piece)
+        self.longest_line = max(self.longest_line, self._line_bytes)
+        runs = piece.split(b'"')
+        outside = runs[self.open_quote :: 2]
+        self.open_quote ^= len(runs) % 2 == 0
+        self.line_ends = not self.open_quote and piece.endswith(b"\n")
+        quotes = len(runs) - 1
+        self.cell_bytes += len(piece) - quotes
+        if not outside:
+            return
+        skeleton = b'"'.join(outside) + b'"' * self.open_quote
+        lines = skeleton.count(b"\n")
+        delimiters = skeleton.count(DELIMITER.encode())
+        returns = skeleton.count(b"\r")
+        self.lines += lines
+        self.delimiters += delimiters
+        # With the byte before, for what began there.
+        seam = self._last + skeleton
+        self.irregular |= _STRAY_QUOTE.search(seam) is not None or _LONE_RETURN.search(seam) is not None
+        self.cell_bytes += self._escaped_quotes(outside) - lines - delimiters - returns
+        if lines:
+            self._line_bytes = len(piece)
+        self._last = skeleton[-1:] or self._last
+
+    def _escaped_quotes(self, outside: list[bytes]) -> int:
+        """Return how many quotes open right after one that closes: two that stand for one in the cell."""
+        nothing_between = outside.count(b"")
+        if not self.open_quote and not outside[-1]:
+            nothing_between -= 1  # No quote follows, so far.
+        opens = len(outside) > 1 or self.open_quote
+        if opens and not outside[0] and self._last != b'"':
+            nothing_between -= 1  # No quote stands before.
+        return nothing_between
+
+    @property
+    def header(self) -> tuple[str, ...] | None:
+        """The fields of the first line, ended or not, or None if nothing has come.
+
+        Raises:
+            UnicodeDecodeError: If the header is not UTF-8.
+            csv.Error: If the header is not CSV.
+        """
+        if not self._start:
+            return None
+        text = self._start.decode("utf-8", "surrogateescape")
+        fields = next(csv.reader(io.StringIO(text, newline=""), delimiter=DELIMITER, strict=True), [])
+        for field in fields:
+            field.encode("utf-8", "surrogateescape").decode("utf-8")
+        # A blank line is one blank field, for which csv has no field at all.
+        return tuple(fields) or ("",)
+
+    @property
+    def rows(self) -> int:
+        """Rows below the header, in a body that ends its last line or not."""
+        return max(self.lines - 1 + (not self.line_ends), 0)
+
+    def agrees_with(self, width: int) -> bool:
+        """Return whether there are exactly as many delimiters as rows of `width` fields have."""
+        return not self.irregular and self.delimiters == (self.rows + 1) * (width - 1)
+
+
+def shape_of(path: Path) -> CsvShape:
+    """Return the shape of a file."""
+    shape = CsvShape()
+    with path.open("rb") as body:
+        while piece := body.read(_PIECE_BYTES):
+            shape.feed(piece)
+    return shape
+
+
+def rows_one_by_one(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the physical line each row ends at and its fields, the header first, as `csv` reads them.
+
+    Bytes that are not UTF-8 come as surrogates. Slow: only for bodies in which counts do not agree.
+
+    Raises:
+        csv.Error: If a quoted field does not end, or something other than a delimiter follows it.
+    """
+    csv.field_size_limit(_MAX_FIELD_CHARACTERS)
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as body:
+        reader = csv.reader(body, delimiter=DELIMITER, strict=True)
+        for fields in reader:
+            yield reader.line_num, fields
+
+
+def first_fault(path: Path) -> str | None:
+    """Return what is wrong with the first row that is not as it should be, or None.
+
+    Rows are numbered from 1 below the header, lines from 1 as an editor does.
+    """
+    row = -1
+    line = 0
+    width = 0
+    try:
+        for row, (line, fields) in enumerate(rows_one_by_one(path)):
+            if not row:
+                width = len(fields)
+            # A blank line is a row of one blank field, and csv's word for it is no field at all.
+            elif (found := len(fields) or 1) != width:
+                return f"row {row} (line {line}) has {found} fields where the header has {width}"
+            if any(is_not_utf8(field) for field in fields):
+                return f"{'row ' + str(row) if row else 'the header'} (line {line}) is not UTF-8"
+    except csv.Error as error:
+        return f"row {row + 1} (after line {line}) is not CSV: {error}"
+    return None
+
+
+def plain_header(names: Sequence[str]) -> Sequence[str]:
+    """Return the names, or others if one holds a line end, from which DuckDB would learn the wrong one."""
+    if any("\r" in name or "\n" in name for name in names):
+        return [f"c{position}" for position in range(len(names))]
+    return names
+
+
+def write_quoted(rows: Iterable[Sequence[str]], target: Path) -> None:
+    """Write a header and rows with every field quoted, so that no two readers can differ about it."""
+    with target.open("w", encoding="utf-8", newline="") as body:
+        writer = csv.writer(body, delimiter=DELIMITER, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+        for number, fields in enumerate(rows):
+            writer.writerow(fields if number else plain_header(fields))
+
+
+def rewrite(path: Path, target: Path) -> None:
+    """Write the CSV file `path` once more, quoted."""
+    write_quoted((fields or [""] for _, fields in rows_one_by_one(path)), target)
+
+
+def is_not_utf8(text: str) -> bool:
+    """Return whether a text read with surrogates for what is not UTF-8 has any."""
+    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)

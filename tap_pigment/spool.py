@@ -1,0 +1,267 @@
+"""An export's answer on disk: received whole and checked, or an error that says to try again."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import shutil
+import tempfile
+import threading
+import weakref
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from singer_sdk.exceptions import RetriableAPIError
+
+from tap_pigment.errors import MalformedExportError, PigmentError, PigmentExportError, SpoolError
+from tap_pigment.failures import leaves_no_quota, not_csv
+from tap_pigment.shape import CsvShape, first_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+
+    from requests import Response
+
+    from tap_pigment.protocol import Call
+
+PIECE_BYTES = 1 << 18
+_ZLIB_OR_GZIP = zlib.MAX_WBITS | 32  # Whichever the header says.
+_MIN_TRIES_TO_TRUST_AN_END = 2
+
+
+class TryAgainError(RetriableAPIError):
+    """A failure that another try may mend.
+
+    Attributes:
+        final: What to say if no try mends it.
+        headers: The answer's headers, for `Retry-After`.
+        leaves_no_quota: The quota is used up, and Pigment does not say until when.
+    """
+
+    def __init__(self, final: PigmentError, response: Response) -> None:
+        super().__init__(str(final), response)
+        self.final = final
+        self.headers: Mapping[str, str] = response.headers
+        self.leaves_no_quota = leaves_no_quota(response.status_code, response.headers)
+
+
+@dataclass(frozen=True)
+class Spool:
+    """An export on disk.
+
+    Attributes:
+        path: The CSV file.
+        shape: What was counted while it arrived.
+        header: The fields of its first line.
+        received_at: When the answer began to arrive.
+    """
+
+    path: Path
+    shape: CsvShape
+    header: tuple[str, ...]
+    received_at: datetime
+
+    def delete(self) -> None:
+        """Delete the file."""
+        self.path.unlink(missing_ok=True)
+
+
+class SpoolFolder:
+    """A private directory for exports, made at the first use and gone with its owner, however that ends."""
+
+    def __init__(self, parent: Path | None) -> None:
+        self._parent = parent
+        self._path: Path | None = None
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+
+    def new_file(self) -> Path:
+        """Return the path of a new file that only the user can read.
+
+        Raises:
+            SpoolError: If the directory cannot be made.
+        """
+        with self._lock:
+            if self._path is None:
+                self._path = self._made()
+            path = self._path / f"export-{next(self._numbers)}.csv"
+        path.touch(mode=0o600, exist_ok=False)
+        return path
+
+    def _made(self) -> Path:
+        try:
+            path = Path(tempfile.mkdtemp(prefix="tap-pigment-", dir=self._parent))
+        except OSError as error:
+            raise SpoolError(
+                f"spool_dir: cannot make a directory in {self._parent or tempfile.gettempdir()}: {error.strerror}. Set "
+                "spool_dir to a directory that exists and can be written."
+            ) from None
+        weakref.finalize(self, shutil.rmtree, path, ignore_errors=True)
+        return path
+
+
+class Reception:
+    """The tries at receiving one export, and what they have in common.
+
+    Whether Pigment ends the last line of an export is not documented. So a body that lacks nothing but that line end is
+    tried again; when all tries end at the same byte, this server just does not write it.
+    """
+
+    def __init__(self, call: Call, folder: SpoolFolder, *, is_cancelled: Callable[[], bool]) -> None:
+        self._call = call
+        self._folder = folder
+        self._is_cancelled = is_cancelled
+        self._unended: list[Spool] = []
+        self._tries = 0
+
+    def receive(self, response: Response, received_at: datetime, *, line_end_expected: bool) -> Spool:
+        """Return the body of `response` on disk.
+
+        Raises:
+            TryAgainError: If it is not complete.
+            SpoolError: If the disk does not take it.
+        """
+        self._tries += 1
+        path = self._folder.new_file()
+        shape = CsvShape()
+        try:
+            with path.open("wb") as body:
+                for piece in self._pieces(response):
+                    shape.feed(piece)
+                    with _disk_errors(path, shape, response):
+                        body.write(piece)
+                with _disk_errors(path, shape, response):
+                    body.flush()
+            spool = self._checked(path, shape, response, received_at)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        if shape.line_ends or not line_end_expected:
+            return spool
+        for former in self._unended:
+            former.delete()
+        self._unended.append(spool)
+        raise TryAgainError(self._incomplete("it does not end with a line end"), response)
+
+    def accepted_without_line_end(self) -> Spool | None:
+        """Return the last body if all tries, at least two, ended at the same byte and lacked only the line end."""
+        sizes = {spool.shape.size for spool in self._unended}
+        if len(self._unended) == self._tries >= _MIN_TRIES_TO_TRUST_AN_END and len(sizes) == 1:
+            return self._unended[-1]
+        return None
+
+    def forget(self) -> None:
+        """Delete what the tries have left on disk."""
+        for spool in self._unended:
+            spool.delete()
+
+    def _pieces(self, response: Response) -> Iterator[bytes]:
+        """Yield the body, decoded.
+
+        Raises:
+            TryAgainError: If the transport does not vouch for its end, or if it is no export from the start.
+        """
+        start = True
+        for piece in decoded_pieces(response, self._call):
+            if self._is_cancelled():
+                raise PigmentExportError(f"While {self._call.purpose}: the run was stopped.")
+            if start and (problem := not_csv(response.headers.get("Content-Type", ""), piece)):
+                raise TryAgainError(PigmentExportError(f"While {self._call.purpose}: {problem}."), response)
+            start = start and not piece
+            yield piece
+        if problem := unproven_end(response):
+            raise TryAgainError(self._incomplete(problem), response)
+
+    def _checked(self, path: Path, shape: CsvShape, response: Response, received_at: datetime) -> Spool:
+        """Return the spool of a body that has arrived in full, after a check that every row has all its fields."""
+        header = read_header(shape, self._call)
+        if header is None:
+            raise TryAgainError(self._incomplete("it is empty, without even a header"), response)
+        if shape.open_quote:
+            raise TryAgainError(self._incomplete("it ends inside of a quoted field"), response)
+        if not shape.agrees_with(len(header)) and (fault := first_fault(path)):
+            raise TryAgainError(
+                MalformedExportError(
+                    f"While {self._call.purpose}: {fault}. Nothing of it was sent. Run again; if it stays so, look at "
+                    "that row in Pigment."
+                ),
+                response,
+            )
+        return Spool(path, shape, header, received_at)
+
+    def _incomplete(self, problem: str) -> PigmentExportError:
+        return PigmentExportError(
+            f"While {self._call.purpose}: the export is incomplete: {problem}. Nothing of it was sent. Run again later."
+        )
+
+
+@contextmanager
+def _disk_errors(path: Path, shape: CsvShape, response: Response) -> Iterator[None]:
+    """Turn a disk's refusal into an error that says how much was to be kept, and where."""
+    try:
+        yield
+    except OSError as error:
+        announced = response.headers.get("Content-Length")
+        needed = f"{announced} bytes as sent" if announced else f"more than the {shape.size:,} bytes that have come"
+        raise SpoolError(
+            f"spool_dir: {path.parent} does not take the export: {error.strerror}. It needs {needed}, and up to "
+            "parallel_exports exports are there at once. Make room, or set spool_dir to a directory that has it."
+        ) from None
+
+
+def read_header(shape: CsvShape, call: Call) -> tuple[str, ...] | None:
+    """Return the header of a body, or None if it has none.
+
+    Raises:
+        MalformedExportError: If it is not UTF-8 or not CSV.
+    """
+    try:
+        return shape.header
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise MalformedExportError(f"While {call.purpose}: the header is not UTF-8 CSV: {error}.") from None
+
+
+def decoded_pieces(response: Response, call: Call) -> Iterator[bytes]:
+    """Yield a body as it was before it was compressed.
+
+    `requests` takes a compressed body that lacks its end for whole, so that is undone here.
+
+    Raises:
+        TryAgainError: If the body is compressed and its end is missing or damaged.
+    """
+    # Without this header the pieces come as they were sent.
+    encoding = response.raw.headers.pop("Content-Encoding", "identity").lower()
+    if encoding in {"identity", ""}:
+        yield from response.iter_content(PIECE_BYTES)
+        return
+    decompressor = zlib.decompressobj(_ZLIB_OR_GZIP)
+    try:
+        for piece in response.iter_content(PIECE_BYTES):
+            while piece:
+                if decompressor.eof:  # What follows the end of a compressed part is the next part.
+                    decompressor = zlib.decompressobj(_ZLIB_OR_GZIP)
+                yield decompressor.decompress(piece)
+                piece = decompressor.unused_data  # noqa: PLW2901 - what is left of it.
+        yield decompressor.flush()
+        problem = "" if decompressor.eof else "the compressed answer lacks its end"
+    except zlib.error as error:
+        problem = f"the compressed answer is damaged ({error})"
+    if problem:
+        raise TryAgainError(PigmentExportError(f"While {call.purpose}: {problem}. Run again later."), response)
+
+
+def unproven_end(response: Response) -> str | None:
+    """Return why the end of a body, as it came over the wire, may be a cut, or None if the transport vouches for it."""
+    announced = response.headers.get("Content-Length")
+    if announced is not None:
+        arrived = response.raw.tell()
+        if str(arrived) != announced.strip():
+            return f"{arrived:,} of {announced} bytes arrived"
+        return None
+    if "chunked" in response.headers.get("Transfer-Encoding", "").lower():
+        return None
+    return "it ends with the connection, and nothing tells whether that is its end"

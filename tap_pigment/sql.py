@@ -1,0 +1,138 @@
+"""The SQL of types, values and hashes, as expressions; here every name and text in SQL is quoted."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from tap_pigment.columns import Column, ColumnType
+from tap_pigment.naming import CONTENT_HASH, OCCURRENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+
+def _is_in_range(text: str) -> str:
+    """Return whether a number is one that a 64-bit float reaches."""
+    return f"coalesce(isfinite(TRY_CAST({text} AS DOUBLE)), false)"
+
+
+# One rule for each type, in guessing and in reading alike. The numbers are JSON's.
+WHOLE = r"-?(0|[1-9][0-9]*)"
+_NUMBER = WHOLE + r"(\.[0-9]+)?([eE][+-]?[0-9]+)?"
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+FITS: Mapping[ColumnType, Callable[[str], str]] = {
+    ColumnType.NUMBER: lambda text: f"(regexp_full_match({text}, '{_NUMBER}') AND {_is_in_range(text)})",
+    ColumnType.INTEGER: lambda text: f"(regexp_full_match({text}, '{WHOLE}') AND {_is_in_range(text)})",
+    ColumnType.BOOLEAN: lambda text: f"{text} IN ('TRUE', 'FALSE')",
+    ColumnType.DATE: lambda text: (
+        f"(regexp_full_match({text}, '{_DATE}') AND TRY_CAST({text} AS DATE) IS NOT NULL AND {text} >= '0001-01-01')"
+    ),
+}
+
+
+def cell(position: int) -> str:
+    """Return the name under which DuckDB has the cells of a column of the export."""
+    return f"c{position}"
+
+
+def fits(column: Column) -> str:
+    """Return whether a cell fits its column's type; a blank does where it can be null."""
+    text = cell(column.position)
+    condition = FITS[column.type](text)
+    return f"({text} = '' OR {condition})" if column.nullable else condition
+
+
+def value(column: Column) -> str:
+    """Return a cell's value; a number as its text, for Python to turn it into one."""
+    text = cell(column.position)
+    if column.type is ColumnType.BOOLEAN:
+        return f"CASE {text} WHEN 'TRUE' THEN true WHEN 'FALSE' THEN false END"
+    return f"nullif({text}, '')" if column.nullable else text
+
+
+def native_value(column: Column) -> str:
+    """Return a cell's value in the type that a typed file has for it."""
+    text = value(column)
+    match column.type:
+        case ColumnType.NUMBER:
+            return f"CAST({text} AS DOUBLE)"
+        case ColumnType.INTEGER:
+            return f"CAST({text} AS BIGINT)"
+        case ColumnType.DATE:
+            return f"CAST({text} AS DATE)"
+        case _:
+            return text
+
+
+def json_value(column: Column) -> str:
+    """Return a cell's value as JSON; a number keeps its digits."""
+    text = cell(column.position)
+    match column.type:
+        case ColumnType.BOOLEAN:
+            return f"CASE {text} WHEN 'TRUE' THEN 'true' WHEN 'FALSE' THEN 'false' ELSE 'null' END"
+        case ColumnType.NUMBER | ColumnType.INTEGER:
+            return f"CASE {text} WHEN '' THEN 'null' ELSE {text} END"
+        case _:
+            quoted = f"CAST(to_json({text}) AS VARCHAR)"
+            return f"CASE {text} WHEN '' THEN 'null' ELSE {quoted} END" if column.nullable else quoted
+
+
+def record_line(columns: Sequence[Column], *, before: str, after: str, hash_text: str, occurrence: str | None) -> str:
+    """Return a row's RECORD message as a line of JSON.
+
+    Args:
+        columns: The columns to emit.
+        before: JSON from the start of the message to the brace that opens the record.
+        after: JSON from the record's closing brace to the end of the message.
+        hash_text: The SQL of `contentHash`.
+        occurrence: The SQL of `occurrence`, None for no such column.
+    """
+    parts = [quoted_text(before)]
+    for column in columns:
+        parts += [quoted_text(f"{json.dumps(column.name)}:"), json_value(column), quoted_text(",")]
+    parts += [quoted_text(f'"{CONTENT_HASH}":"'), hash_text]
+    parts += (
+        [quoted_text(f'","{OCCURRENCE}":'), occurrence, quoted_text(after)]
+        if occurrence
+        else [quoted_text(f'"{after}')]
+    )
+    return f"concat({', '.join(parts)})"
+
+
+def cheap_hash(columns: Sequence[Column]) -> str:
+    """Return a 64-bit hash of a row's cells: what differs in it differs, what is alike in it must be looked at."""
+    return f"hash({', '.join(cell(column.position) for column in columns) or '0'})"
+
+
+def content_hash(columns: Sequence[Column]) -> str:
+    """Return a row's `contentHash`.
+
+    It is the SHA-256 of the columns in code-point order of their names, each as netstring(name) and netstring(cell), or
+    `-` for a blank. The cell is the text of the export, so no type moves the hash.
+    """
+    parts = []
+    for column in sorted(columns, key=lambda column: column.name):
+        text = cell(column.position)
+        parts.append(quoted_text(f"{len(column.name.encode())}:{column.name},"))
+        parts.append(f"CASE {text} WHEN '' THEN '-' ELSE concat(strlen({text}), ':', {text}, ',') END")
+    return f"sha256(concat({', '.join(parts) or quoted_text('')}))"
+
+
+def quoted_name(name: str) -> str:
+    """Return `name` as an SQL identifier."""
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
+
+
+def quoted_text(text: str) -> str:
+    """Return `text` as an SQL literal."""
+    escaped = text.replace("'", "''")
+    return f"'{escaped}'"
+
+
+def without_globs(path: Path) -> str:
+    """Return a path in which the characters that DuckDB takes for patterns stand for themselves."""
+    return re.sub(r"([*?\[])", r"[\1]", str(path))

@@ -1,0 +1,324 @@
+"""One block as a Singer stream."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.pagination import SinglePagePaginator
+from singer_sdk.singerlib import CatalogEntry, Metadata, MetadataMapping
+from singer_sdk.streams import RESTStream
+
+from tap_pigment.batches import Batches
+from tap_pigment.catalog import HOW_TO_REFRESH, selected_columns
+from tap_pigment.errors import NotFoundError
+from tap_pigment.export import Export
+from tap_pigment.naming import CONTENT_HASH
+from tap_pigment.outlet import Outlet
+from tap_pigment.protocol import Right
+from tap_pigment.spool import TryAgainError
+from tap_pigment.writer import BlockWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+
+    import requests
+    from backoff.types import Details
+    from singer_sdk.authenticators import BearerTokenAuthenticator
+    from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
+    from singer_sdk.helpers.types import Context, Record, RequestFunc
+    from singer_sdk.metrics import Counter
+    from singer_sdk.singerlib import RecordMessage
+
+    from tap_pigment.client import Client
+    from tap_pigment.columns import Column
+    from tap_pigment.protocol import Call
+    from tap_pigment.settings import Settings
+    from tap_pigment.spool import Reception, Spool
+    from tap_pigment.tap import TapPigment
+
+STATE_VERSION = 1
+
+
+class ExportStream(RESTStream[None]):
+    """The export of a block, as records: fetched whole and checked before the first message is written.
+
+    Args:
+        tap: The tap.
+        name: The stream's name.
+        call: What exports the block.
+        schema: JSON schema of the records.
+        key: Names of the key's columns.
+        application_id: The application's id, for the catalog.
+        block_id: The block's id, for the catalog.
+        is_gone: Pigment does not list the block any more.
+    """
+
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # Cells have become what the schema says already.
+    STATE_MSG_FREQUENCY = sys.maxsize  # A state before the end of an export would say nothing.
+
+    def __init__(  # noqa: PLR0913 - the parts of a catalog entry.
+        self,
+        tap: TapPigment,
+        name: str,
+        call: Call,
+        schema: dict[str, Any],
+        key: Sequence[str],
+        *,
+        application_id: str,
+        block_id: str,
+        is_gone: bool = False,
+    ) -> None:
+        self._client: Client = tap.client
+        self._settings: Settings = tap.settings
+        self._take_spool: Callable[[ExportStream], Spool] = tap.take_spool
+        self._call = call
+        self._application_id = application_id
+        self._block_id = block_id
+        self._is_gone = is_gone
+        self._columns: tuple[Column, ...] = ()
+        self._export: Export | None = None
+        self._outlet: Outlet
+        self._pigment_tap = tap
+        super().__init__(tap, name, schema, call.path, http_method=call.method)
+        self.primary_keys = key
+
+    # The catalog
+
+    @property
+    def metadata(self) -> MetadataMapping:
+        """The stream's metadata, in which `contentHash` cannot be deselected."""
+        metadata = super().metadata
+        metadata["properties", CONTENT_HASH].inclusion = Metadata.InclusionType.AUTOMATIC
+        return metadata
+
+    @property
+    def _singer_catalog_entry(self) -> CatalogEntry:
+        """The catalog entry; the block's id stands in `table_name`, so that a stream keeps its name and its block."""
+        entry = super()._singer_catalog_entry
+        entry.database = self._application_id
+        entry.table = self._block_id
+        return entry
+
+    @property
+    def replication_method(self) -> str:
+        """Always FULL_TABLE: an export is a full copy, whatever a catalog asks for."""
+        return "FULL_TABLE"
+
+    # The request
+
+    @property
+    def url_base(self) -> str:
+        """Where Pigment's API is."""
+        return self._settings.api_url
+
+    @property
+    def authenticator(self) -> BearerTokenAuthenticator:
+        """What adds the key that may export."""
+        return self._client.authenticator(Right.EXPORT)
+
+    @property
+    def requests_session(self) -> requests.Session:
+        """The session that all streams share."""
+        return self._client.session
+
+    @property
+    def timeout(self) -> int:
+        """Longest silence on a connection, in seconds."""
+        return self._settings.request_timeout_seconds
+
+    @property
+    def http_headers(self) -> dict[str, str]:
+        """Headers of every request."""
+        return {"User-Agent": self._client.user_agent}
+
+    def get_url_params(self, context: Context | None, next_page_token: None) -> dict[str, Any]:  # noqa: ARG002
+        """Return the query of the export's request."""
+        return dict(self._call.params)
+
+    def prepare_request_payload(self, context: Context | None, next_page_token: None) -> dict[str, Any] | None:  # noqa: ARG002
+        """Return the body of the export's request."""
+        return None if self._call.body is None else dict(self._call.body)
+
+    def get_new_paginator(self) -> SinglePagePaginator:
+        """Return a paginator over the parts of the export, of which there is one."""
+        return SinglePagePaginator()
+
+    def backoff_wait_generator(self) -> Generator[float, None, None]:
+        """Return no waits: `backoff_handler` does the waiting."""
+        return self._client.retry.no_waits()
+
+    def backoff_max_tries(self) -> int:
+        """Return how often an export is tried."""
+        return self._client.retry.max_tries()
+
+    def backoff_jitter(self, value: float) -> float:
+        """Return the wait as it is: the jitter is in it."""
+        return value
+
+    def backoff_handler(self, details: Details) -> None:
+        """Wait before the next try."""
+        self._client.retry.pause(details)
+
+    def request_decorator(self, func: RequestFunc) -> RequestFunc:
+        """Return `func` with the tap's retries: the SDK's would log the request itself at each wait."""
+        return self._client.retry.decorated(
+            func,
+            waits=self.backoff_wait_generator,
+            max_tries=self.backoff_max_tries,
+            jitter=self.backoff_jitter,
+            on_backoff=self.backoff_handler,
+        )
+
+    def fetch(self) -> Spool:
+        """Return the block's export, complete and on disk.
+
+        Raises:
+            PigmentError: If it cannot be had.
+        """
+        if self._is_gone:
+            raise NotFoundError(
+                f"{self.name}: the block is in the catalog and no longer in Pigment. Nothing was sent. {HOW_TO_REFRESH}"
+            )
+        reception = self._client.reception(self._call)
+        spools: list[Spool] = []
+        with self.get_http_request_counter() as counter, self._client.retry.final_errors(self._call):
+            request = self.request_decorator(self._receiving(reception, spools, counter))
+            paginator = self.get_new_paginator()
+            while not paginator.finished:
+                prepared = self._prepare_request(context=None, page=paginator)
+                try:
+                    paginator.advance(request(prepared, None))
+                except TryAgainError as error:
+                    return self._client.settled(reception, error)
+        return spools[0]
+
+    def _receiving(self, reception: Reception, spools: list[Spool], counter: Counter) -> RequestFunc:
+        """Return what sends a request once and puts the body that answers it on disk."""
+
+        def receive(prepared: requests.PreparedRequest, context: Context | None) -> requests.Response:
+            counter.increment()
+            response = self._client.send(prepared, self._call)
+            spools.append(self._client.receive(reception, response))
+            self._write_request_duration_log(self.path or "", response, context, None)
+            return response
+
+        return receive
+
+    def parse_response(self, response: requests.Response) -> Iterator[Record]:  # noqa: ARG002
+        """Yield the records of the export that is open: the response is on disk already."""
+        yield from self.get_records(None)
+
+    # The records
+
+    def sync(self, context: Context | None = None) -> None:  # type: ignore[misc] # final, but nothing else runs before SCHEMA is written.
+        """Sync the stream, once its export has arrived and been checked.
+
+        Raises:
+            PigmentError: If it has not, or is not as the catalog says; then nothing was written.
+        """
+        with self._checked_export():
+            super().sync(context)
+
+    @contextmanager
+    def _checked_export(self) -> Iterator[Export]:
+        spool = self._take_spool(self)
+        try:
+            with Export(self.name, spool) as export:
+                self._columns = self._selected_columns(spool.header)
+                export.check(self._columns, self.primary_keys)
+                self._export = export
+                self._outlet = Outlet(export, self._columns, self.primary_keys)
+                yield export
+        finally:
+            self._export = None
+            spool.delete()
+
+    def _selected_columns(self, headers: Sequence[str]) -> tuple[Column, ...]:
+        properties = self.effective_schema["properties"]
+        selected = [name for name in properties if self.mask["properties", name]]
+        columns, unknown = selected_columns(
+            self.name, properties, selected, headers, friendly=self._settings.friendly_headers
+        )
+        if unknown:
+            self.logger.warning(
+                "Columns that the catalog does not know, left out: %s. %s", ", ".join(unknown), HOW_TO_REFRESH
+            )
+        return columns
+
+    def get_records(self, context: Context | None) -> Iterator[Record]:
+        """Yield the export's records; the bookmark advances after the last of them."""
+        if self._export is None:
+            with self._checked_export():
+                yield from self.get_records(context)
+            return
+        yield from self._outlet.records()
+        self._advance_bookmark(self._export)
+
+    def _advance_bookmark(self, export: Export) -> None:
+        self.stream_state.update({"v": STATE_VERSION, "rows": export.rows})
+
+    def _sync_records(
+        self, context: Context | None = None, *, write_messages: bool = True
+    ) -> Generator[dict[str, Any], Any, Any]:
+        """Write the records: in whole blocks, unless something has to look at single ones."""
+        writer = self._pigment_tap.message_writer
+        if self._export is None or not (write_messages and isinstance(writer, BlockWriter) and self._is_plain):
+            yield from super()._sync_records(context, write_messages=write_messages)
+            return
+        received_at = self._export.spool.received_at.isoformat()
+        blocks = self._outlet.record_blocks(self.name, version=self._stream_version, time_extracted=received_at)
+        with self.get_record_counter() as counter, self.get_sync_timer() as timer:
+            counter.with_context({})
+            timer.with_context({})
+            for block, rows in blocks:
+                writer.write_block(block)
+                counter.increment(rows)
+        self._write_final_state()
+
+    def _write_final_state(self) -> None:
+        """Write the one state of the stream, after all that it stands for."""
+        if self._export is not None:
+            self._advance_bookmark(self._export)
+        self._finalize_state(self.stream_state)
+        self._write_state_message()
+
+    def get_batch_config(self, config: Mapping[str, Any]) -> BatchConfig | None:
+        """Return how to write BATCH files, or None for records; where records are limited in number it is these."""
+        return None if self.ABORT_AT_RECORD_COUNT is not None else super().get_batch_config(config)
+
+    def get_batches(
+        self, batch_config: BatchConfig, context: Context | None = None
+    ) -> Iterator[tuple[BaseBatchFileEncoding, list[str]]]:
+        """Yield the files of the export that is open, one for each message."""
+        with self.get_record_counter() as counter, self.get_sync_timer() as timer:
+            counter.with_context(context or {})
+            timer.with_context(context or {})
+            for url, rows in Batches(self._outlet, batch_config, f"{self.tap_name}--{self.name}").write():
+                counter.increment(rows)
+                yield batch_config.encoding, [url]
+
+    def _sync_batches(self, batch_config: BatchConfig, context: Context | None = None) -> None:
+        """Write the BATCH messages, and the one state after the last of them."""
+        with self.get_batch_counter() as counter:
+            for encoding, manifest in self.get_batches(batch_config, context):
+                counter.increment()
+                self._write_batch_message(encoding=encoding, manifest=manifest)
+        self._write_final_state()
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether records leave as they are, all of them: no map, no flattening, no limit on their number."""
+        plain = [type(stream_map) is SameRecordTransform for stream_map in self.stream_maps]
+        flattened = any(stream_map.flattening_enabled for stream_map in self.stream_maps)
+        return plain == [True] and not flattened and self.ABORT_AT_RECORD_COUNT is None
+
+    def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
+        """Yield a record's messages, with the time at which its export arrived."""
+        for message in super()._generate_record_messages(record):
+            if self._export is not None:
+                message.time_extracted = self._export.spool.received_at
+            yield message

@@ -1,0 +1,1 @@
+"""The tap and real targets: processes joined by a pipe, and what is in the database after it."""

@@ -1,0 +1,127 @@
+"""Meltano with the project's meltano.yml, the tap and a target, against a Pigment on localhost."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tests.targets import environments
+from tests.targets.databases import DuckDb
+from tests.targets.demo import DEMO
+from tests.targets.pipeline import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.targets.pigment import Pigment
+
+COMMANDS = Path(sys.executable).parent
+NO_ADDRESS = "http://127.0.0.1:9"  # Whoever asks for anything but Pigment gets no answer.
+
+
+class Project:
+    """A copy of the project file in a folder of its own, whose plugins need not be installed."""
+
+    def __init__(self, folder: Path, pigment: Pigment, extras: Mapping[str, Any], **settings: object) -> None:
+        self.folder = folder
+        project = yaml.safe_load((environments.ROOT / "meltano.yml").read_text(encoding="utf-8"))
+        commands = {"tap-pigment": COMMANDS / "tap-pigment", "target-duckdb": environments.command("target-duckdb")}
+        for plugin in (*project["plugins"]["extractors"], *project["plugins"]["loaders"]):
+            if plugin["name"] in commands:
+                del plugin["pip_url"]
+                plugin["executable"] = str(commands[plugin["name"]])
+        project["plugins"]["extractors"][0] |= extras
+        (folder / "meltano.yml").write_text(yaml.safe_dump(project), encoding="utf-8")
+        (folder / "output").mkdir()
+        settings = {**pigment.config, **settings}
+        self._environment = (
+            environment()
+            | {
+                f"TAP_PIGMENT_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+                for name, value in settings.items()
+            }
+            | {
+                "HOME": str(folder),
+                "NO_COLOR": "1",
+                "NO_PROXY": "127.0.0.1",
+                "HTTP_PROXY": NO_ADDRESS,
+                "HTTPS_PROXY": NO_ADDRESS,
+                "MELTANO_HUB_URL": NO_ADDRESS,
+                "PATH": os.pathsep.join([str(COMMANDS), os.environ["PATH"]]),
+            }
+        )
+
+    @property
+    def database(self) -> DuckDb:
+        """The file that target-duckdb has written."""
+        return DuckDb(self.folder / "output" / "pigment.duckdb", "tap_pigment")
+
+    def meltano(self, *arguments: str) -> str:
+        """Run Meltano and return what it writes to stdout."""
+        ended = subprocess.run(
+            [COMMANDS / "meltano", *arguments],
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr.decode() + ended.stdout.decode()
+        return ended.stdout.decode()
+
+
+def test_two_runs_of_the_demo_leave_every_row_once(demo: Pigment, tmp_path: Path) -> None:
+    project = Project(tmp_path, demo, {})
+
+    project.meltano("run", "tap-pigment", "target-duckdb")
+    project.meltano("run", "tap-pigment", "target-duckdb")
+
+    assert project.database.tables() == set(DEMO)
+    for stream, block in DEMO.items():
+        hashes = demo.export(*block).hashes()
+        assert project.database.rows(stream, ["contentHash"]) == Counter((content,) for content in hashes)
+
+
+def test_selection_keys_and_types_of_the_project_reach_the_schema(pigment: Pigment, tmp_path: Path) -> None:
+    extras = {
+        "select": ["people.*", "!people.hired_*"],
+        "metadata": {"people": {"table-key-properties": ["zip_EEEEEE", "people_AAAAAA"]}},
+        "schema": {"people": {"rate_DDDDDD": {"type": ["string", "null"]}}},
+    }
+    project = Project(tmp_path, pigment, extras, stream_overrides={})
+
+    written = project.meltano("invoke", "tap-pigment")
+
+    messages = [json.loads(line) for line in written.splitlines() if line.startswith("{")]
+    [schema] = [message for message in messages if message["type"] == "SCHEMA"]
+    assert schema["stream"] == "people"
+    assert schema["key_properties"] == ["zip_EEEEEE", "people_AAAAAA"]
+    assert "hired_CCCCCC" not in schema["schema"]["properties"]
+    assert schema["schema"]["properties"]["rate_DDDDDD"] == {"type": ["string", "null"]}
+    assert schema["schema"]["properties"]["zip_EEEEEE"] == {"type": ["string"]}
+    assert [message["record"]["rate_DDDDDD"] for message in messages if message["type"] == "RECORD"] == [
+        "12.25",
+        "13.25",
+    ]
+
+
+def test_a_variable_of_the_environment_wins_over_the_project_file(pigment: Pigment, tmp_path: Path) -> None:
+    wanted = {
+        "block_types": ["Metric"],
+        "headers": "friendly",
+        "infer_types": False,
+        "max_retries": 0,
+        "stream_overrides": {"plan": {"name": "budget", "key_columns": ["years_YYYYYY"]}},
+    }
+    project = Project(tmp_path, pigment, {}, **wanted)
+
+    config = json.loads(project.meltano("config", "print", "tap-pigment", "--format", "json"))
+
+    assert {name: config[name] for name in wanted} == wanted

@@ -1,0 +1,138 @@
+"""Which module may import which: the drawn tree of the house, so that a new arrow is a visible change."""
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import tap_pigment
+
+HOUSE = Path(tap_pigment.__file__).parent
+MODULES = {path.stem: ast.parse(path.read_text("utf-8")) for path in sorted(HOUSE.glob("*.py"))}
+SANDBOX = {path.name: ast.parse(path.read_text("utf-8")) for path in sorted(HOUSE.glob("sandbox/*.py"))}
+
+# What each module imports of ours, for running or for types only. Arrows go towards modules that know less.
+ALLOWED = {
+    "__init__": "",
+    "__main__": "tap",
+    "ahead": "",
+    "batches": "errors outlet",
+    "catalog": "columns discovery errors listing naming settings",
+    "client": "errors failures protocol retry sample settings spool",
+    "columns": "errors naming",
+    "discovery": "client columns errors export listing naming protocol settings",
+    "errors": "",
+    "export": "columns errors shape spool sql",
+    "failures": "errors protocol",
+    "outlet": "columns export naming sql",
+    "listing": "client errors naming protocol settings",
+    "naming": "",
+    "protocol": "errors",
+    "retry": "errors failures protocol settings spool",
+    "sample": "errors failures protocol shape spool",
+    "settings": "",
+    "shape": "",
+    "spool": "errors failures protocol shape",
+    "sql": "columns naming",
+    "streams": "batches catalog client columns errors export naming outlet protocol settings spool tap writer",
+    "tap": "ahead catalog client discovery errors failures listing naming protocol settings spool streams writer",
+    "writer": "",
+}
+
+# `client` talks to Pigment and `retry` knows what can break; the others name a response, and nothing else.
+IMPORT_REQUESTS = {"client", "retry"}
+IMPORT_REQUESTS_FOR_TYPES = {"sample", "spool", "streams"}
+
+
+def imported(tree: ast.Module, *, for_types: bool = True) -> set[str]:
+    """Return the full names of what a module imports; for types too, or only for running."""
+    ignored: set[ast.AST] = set()
+    if not for_types:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                ignored.update(ast.walk(node))
+    names = set()
+    for node in ast.walk(tree):
+        if node in ignored:
+            continue
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def ours(tree: ast.Module, *, for_types: bool = True) -> set[str]:
+    """Return the modules of ours that a module imports."""
+    names = imported(tree, for_types=for_types)
+    return {name.split(".")[1] for name in names if name.startswith("tap_pigment.")}
+
+
+def importers(package: str, *, for_types: bool = True) -> set[str]:
+    """Return the modules that import a package of others."""
+    return {
+        module
+        for module, tree in MODULES.items()
+        if any(name.split(".")[0] == package for name in imported(tree, for_types=for_types))
+    }
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_what_the_table_says(module: str) -> None:
+    found = ours(MODULES[module])
+
+    assert module in ALLOWED, f"{module}.py is new: give it a row in ALLOWED, in {Path(__file__).name}."
+    assert found == set(ALLOWED[module].split()), (
+        f"The imports of {module}.py have changed. If that is meant, change its row in ALLOWED ({Path(__file__).name})."
+    )
+
+
+def test_every_row_of_the_table_is_a_module() -> None:
+    assert ALLOWED.keys() == MODULES.keys()
+
+
+def test_no_imports_go_round_in_circles() -> None:
+    arrows = {module: ours(tree, for_types=False) for module, tree in MODULES.items()}
+
+    order = list(TopologicalSorter(arrows).static_order())
+
+    assert order.index("errors") < order.index("protocol") < order.index("client") < order.index("tap")
+
+
+@pytest.mark.parametrize("file", SANDBOX)
+def test_the_sandbox_imports_nothing_of_the_tap(file: str) -> None:
+    assert ours(SANDBOX[file]) <= {"sandbox"}
+
+
+def test_only_the_client_talks_over_the_network() -> None:
+    assert importers("requests", for_types=False) == IMPORT_REQUESTS
+    assert importers("requests") == IMPORT_REQUESTS | IMPORT_REQUESTS_FOR_TYPES
+
+
+@pytest.mark.parametrize("package", ["http", "httpx", "httpx2", "socket", "urllib3"])
+def test_nothing_else_opens_connections(package: str) -> None:
+    # For the names of statuses, and of what breaks.
+    allowed = {"http": {"failures"}, "urllib3": {"retry"}}
+    assert importers(package) <= allowed.get(package, set())
+
+
+def test_only_the_export_asks_duckdb() -> None:
+    assert importers("duckdb", for_types=False) == {"export"}
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "writer"])
+def test_standard_output_is_left_to_singer(module: str) -> None:
+    used = {ast.unparse(node) for node in ast.walk(MODULES[module]) if isinstance(node, ast.Name | ast.Attribute)}
+
+    assert not used & {"print", "sys.stdout", "sys.__stdout__"}
+
+
+@pytest.mark.parametrize(("file", "tree"), [*MODULES.items(), *SANDBOX.items()], ids=[*MODULES, *SANDBOX])
+def test_a_module_begins_with_its_job_in_one_line(file: str, tree: ast.Module) -> None:
+    docstring = ast.get_docstring(tree)
+
+    assert docstring, f"{file} does not say what it is for"
+    first, *rest = docstring.splitlines()
+    assert first.endswith(".")
+    assert rest[:1] in ([], [""])
