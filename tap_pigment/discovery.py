@@ -54,10 +54,10 @@ class StreamDefinition:
 
 def discover(
     client: Client, settings: Settings, logger: logging.Logger
-) -> tuple[list[StreamDefinition], list[PigmentError]]:
+) -> tuple[list[StreamDefinition], dict[str, PigmentError]]:
     """Return the definition of every wanted stream, from the header and first rows of its export.
 
-    A block that cannot be read is reported and left out; why, is returned too.
+    A block that cannot be read is reported and left out; why, is returned too, by the stream's name.
 
     Raises:
         PigmentError: If the blocks cannot be listed, the key is not accepted, or no block at all can be read.
@@ -75,10 +75,11 @@ def discover(
 
     with ThreadPoolExecutor(settings.parallel_exports, thread_name_prefix="discovery") as pool:
         results = list(pool.map(define_or_fail, listing.streams))
-    failures = [result for result in results if isinstance(result, PigmentError)]
+    named = zip(listing.streams, results, strict=True)
+    failures = {str(stream.name): result for stream, result in named if isinstance(result, PigmentError)}
     if failures and len(failures) == len(results):
-        raise failures[0]
-    for failure in failures:
+        raise next(iter(failures.values()))
+    for failure in failures.values():
         logger.warning("Left out of the catalog: %s", failure)
     return [result for result in results if not isinstance(result, PigmentError)], failures
 

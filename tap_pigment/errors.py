@@ -6,6 +6,11 @@ and of cell values at most what is needed to find the row.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class PigmentError(Exception):
     """A failure that the user can do something about."""
@@ -47,9 +52,23 @@ class CatalogError(PigmentError):
     """The catalog asks for what is no longer there: discover again."""
 
 
+class ShrunkExportError(PigmentError):
+    """Too many rows are gone to delete them downstream unasked: look at the access rights, or lift the guard."""
+
+
 class KeysNotUniqueError(PigmentError):
     """Rows share a key and would be merged by a target: set `key_columns`."""
 
 
 class CellTypeError(PigmentError):
     """A cell does not fit its column's type: set `types`."""
+
+
+class StreamsFailedError(PigmentError):
+    """Some streams failed and the others are complete: look at each of them."""
+
+    def __init__(self, failures: Mapping[str, Exception], streams: int) -> None:
+        width = max(map(len, failures))
+        rows = [f"  {name:{width}}  {error}" for name, error in failures.items()]
+        others = "" if len(failures) == streams else " The others are complete."
+        super().__init__("\n".join([f"{len(failures)} of {streams} streams failed.{others}", *rows]))

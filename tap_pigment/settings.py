@@ -22,6 +22,13 @@ class Headers(StrEnum):
     FRIENDLY = "friendly"
 
 
+class OnStreamError(StrEnum):
+    """What happens to the other streams when one has failed."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+
+
 BLOCK_TYPES = ["DimensionList", "TransactionList", "Table", "Metric", "View"]
 COLUMN_TYPES = ["text", "number", "integer", "boolean", "date"]
 
@@ -152,6 +159,34 @@ SETTINGS = th.PropertiesList(
         ),
     ),
     th.Property(
+        "max_shrink_percent",
+        th.IntegerType(nullable=False, minimum=0, maximum=100),
+        default=50,
+        title="Maximum shrink in percent",
+        description=(
+            "Refuse to delete more than this share of a stream's rows downstream: a lost access right looks just like "
+            "deleted rows. 100 turns the guard off."
+        ),
+    ),
+    th.Property(
+        "on_stream_error",
+        th.StringType(nullable=False, allowed_values=[choice.value for choice in OnStreamError]),
+        default=OnStreamError.CONTINUE.value,
+        title="On stream error",
+        description=(
+            "When a stream fails: finish the other streams first (`continue`), or `stop`. The run fails either way."
+        ),
+    ),
+    th.Property(
+        "emit_activate_version_messages",
+        th.BooleanType(nullable=False),
+        default=False,
+        title="Emit ACTIVATE_VERSION messages",
+        description=(
+            "After the last record of each checked export, send ACTIVATE_VERSION, so that targets delete what is gone."
+        ),
+    ),
+    th.Property(
         "batch_config",
         th.ObjectType(
             th.Property(
@@ -242,6 +277,9 @@ class Settings:
     max_retries: int
     parallel_exports: int
     spool_dir: Path | None
+    max_shrink_percent: int
+    on_stream_error: OnStreamError
+    emit_activate_version_messages: bool
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Settings:
@@ -265,6 +303,9 @@ class Settings:
             max_retries=value["max_retries"],
             parallel_exports=value["parallel_exports"],
             spool_dir=Path(value["spool_dir"]) if value["spool_dir"] else None,
+            max_shrink_percent=value["max_shrink_percent"],
+            on_stream_error=OnStreamError(value["on_stream_error"]),
+            emit_activate_version_messages=value["emit_activate_version_messages"],
         )
 
     @property
@@ -297,6 +338,11 @@ def problems(config: Mapping[str, Any]) -> list[str]:
         found.append(
             "batch_config: stream maps look at single records, BATCH files are written without. Remove stream_maps, or "
             "batch_config."
+        )
+    if config.get("batch_config") and config.get("emit_activate_version_messages"):
+        found.append(
+            "emit_activate_version_messages: BATCH messages carry no version, so that targets would delete what the "
+            "files bring. Remove batch_config, or set emit_activate_version_messages to false."
         )
     return found
 

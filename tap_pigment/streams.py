@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,11 @@ from singer_sdk.singerlib import CatalogEntry, Metadata, MetadataMapping
 from singer_sdk.streams import RESTStream
 
 from tap_pigment.batches import Batches
+from tap_pigment.bookmark import Bookmark, next_version, read_bookmark
 from tap_pigment.catalog import HOW_TO_REFRESH, selected_columns
 from tap_pigment.errors import NotFoundError
 from tap_pigment.export import Export
+from tap_pigment.guard import UNGUARDED_PERCENT, check_shrinkage, may_activate
 from tap_pigment.naming import CONTENT_HASH
 from tap_pigment.outlet import Outlet
 from tap_pigment.protocol import Right
@@ -39,8 +42,6 @@ if TYPE_CHECKING:
     from tap_pigment.settings import Settings
     from tap_pigment.spool import Reception, Spool
     from tap_pigment.tap import TapPigment
-
-STATE_VERSION = 1
 
 
 class ExportStream(RESTStream[None]):
@@ -82,6 +83,9 @@ class ExportStream(RESTStream[None]):
         self._columns: tuple[Column, ...] = ()
         self._export: Export | None = None
         self._outlet: Outlet
+        self._former: Bookmark | None = None
+        self._activates = False
+        self._is_complete = False
         self._pigment_tap = tap
         super().__init__(tap, name, schema, call.path, http_method=call.method)
         self.primary_keys = key
@@ -220,7 +224,8 @@ class ExportStream(RESTStream[None]):
         Raises:
             PigmentError: If it has not, or is not as the catalog says; then nothing was written.
         """
-        with self._checked_export():
+        with self._pigment_tap.failing_late(self.name), self._checked_export() as export:
+            self._prepare_activation(export)
             super().sync(context)
 
     @contextmanager
@@ -236,6 +241,28 @@ class ExportStream(RESTStream[None]):
         finally:
             self._export = None
             spool.delete()
+
+    def _prepare_activation(self, export: Export) -> None:
+        """Decide whether targets are told to delete what this export does not hold.
+
+        Raises:
+            ShrunkExportError: If that would be too much.
+        """
+        # Not through `stream_state`, which leaves an entry in the state of a stream that then fails.
+        self._former = read_bookmark(self.tap_state.get("bookmarks", {}).get(self.name, {}))
+        if not self._settings.emit_activate_version_messages:
+            return
+        before = self._former.rows if self._former else None
+        percent = self._settings.max_shrink_percent
+        check_shrinkage(self.name, gone=(before or 0) - export.rows, before=before, max_percent=percent)
+        self._stream_version = next_version(time.time_ns() // 1_000_000, self._former)
+        self._activates = may_activate(rows=export.rows, max_percent=percent) and self.ABORT_AT_RECORD_COUNT is None
+        if before is None and not export.rows:
+            self.logger.warning(
+                "The export is empty and the state knows no row count: no ACTIVATE_VERSION is sent, and nothing is "
+                "deleted downstream. If that is what you want, run once with max_shrink_percent: %d.",
+                UNGUARDED_PERCENT,
+            )
 
     def _selected_columns(self, headers: Sequence[str]) -> tuple[Column, ...]:
         properties = self.effective_schema["properties"]
@@ -259,7 +286,28 @@ class ExportStream(RESTStream[None]):
         self._advance_bookmark(self._export)
 
     def _advance_bookmark(self, export: Export) -> None:
-        self.stream_state.update({"v": STATE_VERSION, "rows": export.rows})
+        former_version = self._former.version if self._former else None
+        bookmark = Bookmark(export.rows, version=self._stream_version if self._activates else former_version)
+        self.stream_state.clear()
+        self.stream_state.update(bookmark.to_state())
+        self._is_complete = True
+
+    @property
+    def emit_activate_version_messages(self) -> bool:
+        """Never: the SDK would send it before the first record, and targets delete as soon as it comes."""
+        return False
+
+    def _write_state_message(self) -> None:
+        """Write the one state of the stream, after all that it stands for; nothing if that has not left whole."""
+        if not self._is_complete:
+            return
+        if self._activates and self._stream_version is not None:
+            self._write_activate_version_message(self._stream_version)
+        super()._write_state_message()
+        self._is_complete = False
+
+    def finalize_state_progress_markers(self, state: dict[str, Any] | None = None) -> None:
+        """Do nothing: there are no such markers, and the SDK would write a state for a stream that has failed."""
 
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
@@ -280,7 +328,7 @@ class ExportStream(RESTStream[None]):
         self._write_final_state()
 
     def _write_final_state(self) -> None:
-        """Write the one state of the stream, after all that it stands for."""
+        """Advance the bookmark and write the state."""
         if self._export is not None:
             self._advance_bookmark(self._export)
         self._finalize_state(self.stream_state)

@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 import threading
+from contextlib import contextmanager
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
 
@@ -20,17 +21,17 @@ from tap_pigment.ahead import Ahead
 from tap_pigment.catalog import HOW_TO_REFRESH, resolved, schema_of
 from tap_pigment.client import Client
 from tap_pigment.discovery import discover
-from tap_pigment.errors import PigmentError, SettingsError
+from tap_pigment.errors import PigmentError, SettingsError, StreamsFailedError
 from tap_pigment.failures import redacted
 from tap_pigment.listing import NamedStream, export_call, find_streams, is_wanted, override_of, report
 from tap_pigment.naming import StreamName
 from tap_pigment.protocol import Block, BlockType
-from tap_pigment.settings import SETTINGS, Settings
+from tap_pigment.settings import SETTINGS, OnStreamError, Settings
 from tap_pigment.streams import ExportStream
 from tap_pigment.writer import BlockWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
     from typing import ClassVar
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from tap_pigment.spool import Spool
 
 
+# What ends a stream and can be mended by the user.
+_STREAM_ERRORS = (PigmentError, MapExpressionError, StreamMapConfigError)
 _SIGNALLED = 128  # What shells add to the number of a signal.
 
 
@@ -93,6 +96,7 @@ class TapPigment(Tap):
         TapCapabilities.STATE,
         TapCapabilities.TEST,
         PluginCapabilities.ABOUT,
+        PluginCapabilities.ACTIVATE_VERSION,
         PluginCapabilities.STREAM_MAPS,
         PluginCapabilities.FLATTENING,
         PluginCapabilities.BATCH,
@@ -110,7 +114,7 @@ class TapPigment(Tap):
         """Make the tap; `sleep` waits for some seconds between tries, in place of the clock."""
         self._sleep = sleep
         self._ahead: Ahead[ExportStream, Spool] | None = None
-        self._left_out: list[PigmentError] = []
+        self._failures: dict[str, Exception] = {}
         self._exit_code = 0
         try:
             super().__init__(**options)
@@ -181,7 +185,8 @@ class TapPigment(Tap):
         """
         if self.input_catalog is not None:
             return self._catalogued_streams(self.input_catalog)
-        definitions, self._left_out = discover(self.client, self.settings, self.logger)
+        definitions, failures = discover(self.client, self.settings, self.logger)
+        self._failures.update(failures)
         return [
             ExportStream(
                 self,
@@ -240,6 +245,7 @@ class TapPigment(Tap):
         """Sync all selected streams, exports fetched ahead of the one that is written."""
         selected = [stream for stream in self.streams.values() if isinstance(stream, ExportStream) and stream.selected]
         try:
+            self._stop_if_asked_to()
             with Ahead(
                 ExportStream.fetch,
                 selected,
@@ -248,7 +254,7 @@ class TapPigment(Tap):
             ) as ahead:
                 self._ahead = ahead
                 super().sync_all()
-            self._fail_for_what_was_left_out()
+            self._fail_if_streams_did(len(selected))
         except BaseException:
             self.client.close()  # Or what was begun ahead would go on to its end.
             if self._exit_code:
@@ -258,10 +264,29 @@ class TapPigment(Tap):
         finally:
             self._ahead = None
 
-    def _fail_for_what_was_left_out(self) -> None:
-        """Fail if discovery could not read a block: the others have been synced, but the run is no success."""
-        if self._left_out:
-            raise self._left_out[0]
+    def _fail_if_streams_did(self, selected: int) -> None:
+        """Fail after the last stream if one has failed; `selected` is how many there were."""
+        if self._failures:
+            # Without a catalog, blocks that discovery could not read are among them.
+            left_out = self._failures.keys() - self.streams
+            raise StreamsFailedError(self._failures, selected + len(left_out))
+
+    def _stop_if_asked_to(self) -> None:
+        """Raise the first failure, if the others are not to be finished first."""
+        if self._failures and self.settings.on_stream_error is OnStreamError.STOP:
+            raise next(iter(self._failures.values()))
+
+    @contextmanager
+    def failing_late(self, stream_name: str) -> Iterator[None]:
+        """Keep what ends a stream for the end of the run, so that the other streams are finished first."""
+        try:
+            yield
+        except _STREAM_ERRORS as error:
+            if self._ahead is None:  # Not a run of all streams.
+                raise
+            self._failures[stream_name] = error
+            self._stop_if_asked_to()
+            self.logger.warning("%s failed; the run goes on to its end, and then fails. %s", stream_name, error)
 
     def take_spool(self, stream: ExportStream) -> Spool:
         """Return a stream's export: the one that was fetched ahead, or one fetched now."""

@@ -102,7 +102,8 @@ def tap(config: Mapping[str, Any], waits: list[float]) -> MakeTap:
         *, catalog: Mapping[str, Any] | None = None, state: Mapping[str, Any] | None = None, **settings: object
     ) -> TapPigment:
         return TapPigment(
-            config={**config, **settings},
+            # So that what ends a stream is raised as it is. What becomes of the others is for tests of its own.
+            config={**config, "on_stream_error": "stop", **settings},
             catalog=json.loads(json.dumps(catalog)) if catalog else None,
             state=dict(state or {}),
             message_writer=Recorder(),

@@ -102,6 +102,10 @@ class Pigment:
         """Give this answer to every request whose path holds `path_part`."""
         self._always[path_part] = answer
 
+    def answer_always_as_it_is(self) -> None:
+        """Forget what `always_answer` was told."""
+        self._always.clear()
+
     def requested(self, path_part: str) -> list[SentRequest]:
         """Return the requests whose path holds `path_part`, in the order they came."""
         return [request for request in self.requests if path_part in request.path]

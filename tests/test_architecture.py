@@ -18,6 +18,7 @@ ALLOWED = {
     "__main__": "tap",
     "ahead": "",
     "batches": "errors outlet",
+    "bookmark": "",
     "catalog": "columns discovery errors listing naming settings",
     "client": "errors failures protocol retry sample settings spool",
     "columns": "errors naming",
@@ -25,6 +26,7 @@ ALLOWED = {
     "errors": "",
     "export": "columns errors shape spool sql",
     "failures": "errors protocol",
+    "guard": "errors",
     "outlet": "columns export naming sql",
     "listing": "client errors naming protocol settings",
     "naming": "",
@@ -35,7 +37,9 @@ ALLOWED = {
     "shape": "",
     "spool": "errors failures protocol shape",
     "sql": "columns naming",
-    "streams": "batches catalog client columns errors export naming outlet protocol settings spool tap writer",
+    "streams": (
+        "batches bookmark catalog client columns errors export guard naming outlet protocol settings spool tap writer"
+    ),
     "tap": "ahead catalog client discovery errors failures listing naming protocol settings spool streams writer",
     "writer": "",
 }

@@ -110,6 +110,7 @@ def test_about_needs_neither_config_nor_network() -> None:
         "state",
         "test",
         "about",
+        "activate-version",
         "stream-maps",
         "schema-flattening",
         "batch",
@@ -182,21 +183,23 @@ def test_a_wrong_key_is_one_line_without_a_traceback_or_the_key(
     assert wrong not in result.stderr
 
 
-def test_a_failed_export_ends_with_exit_code_1_and_one_line(
+def test_a_failed_export_ends_with_exit_code_1_and_a_table_of_what_failed(
     pigment: Pigment, run_command: RunCommand, config: Mapping[str, Any], tmp_path: Path
 ) -> None:
     pigment.add_list("Countries", COUNTRIES)
+    months = pigment.add_list("Months", "Month\r\nJan\r\n")
     catalog = tmp_path / "catalog.json"
     catalog.write_text(run_command("--discover").stdout)
-    pigment.always_answer("/export/", Answer(500, b"oops"))
+    pigment.always_answer(months, Answer(500, b"oops"))
 
     result = run_command("--catalog", str(catalog), config={**config, "max_retries": 0})
 
-    errors = [line for line in result.stderr.splitlines() if re.search(r"\bERROR\b", line)]
+    *_, title, row = result.stderr.splitlines()
     assert result.returncode == 1
-    assert result.stdout == ""
-    assert len(errors) == 1
-    assert "While exporting countries: Pigment failed (500). Run again later. Pigment says: oops" in errors[0]
+    assert [message["type"] for message in messages(result.stdout)] == ["SCHEMA", "RECORD", "RECORD", "STATE"]
+    assert title.endswith("1 of 2 streams failed. The others are complete.")
+    assert row == "  months  While exporting months: Pigment failed (500). Run again later. Pigment says: oops"
+    assert "Traceback" not in result.stderr
 
 
 def test_the_sdks_metrics_count_every_request(pigment: Pigment, run_command: RunCommand, tmp_path: Path) -> None:

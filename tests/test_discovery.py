@@ -453,20 +453,6 @@ def test_a_sample_of_a_cut_export_is_what_came_whole(pigment: Pigment, discover:
     assert types(discover(), "rates")["Rate"] == {"type": ["number", "null"]}
 
 
-def test_a_sync_without_a_catalog_fails_for_a_block_that_could_not_be_read_after_the_others(
-    pigment: Pigment, tap: MakeTap
-) -> None:
-    pigment.add_list("Countries", "Code\r\nFR\r\n")
-    broken = pigment.add_list("Months", "Code\r\nJan\r\n")
-    pigment.always_answer(f"/list/{broken}", Answer(500))
-    running = tap()
-
-    with pytest.raises(PigmentError, match="While reading the columns of months: Pigment failed"):
-        running.sync_all()
-
-    assert [message["type"] for message in written(running)] == ["SCHEMA", "RECORD", "STATE"]
-
-
 def test_overrides_that_swap_names_stay_with_their_blocks(pigment: Pigment, discover: Discover, tap: MakeTap) -> None:
     countries = pigment.add_list("Countries", "Code\r\nFR\r\n")
     lands = pigment.add_list("Lands", "Code\r\nDE\r\n")
