@@ -85,7 +85,6 @@ class ExportStream(RESTStream[None]):
         self._outlet: Outlet
         self._former: Bookmark | None = None
         self._activates = False
-        self._is_complete = False
         self._pigment_tap = tap
         super().__init__(tap, name, schema, call.path, http_method=call.method)
         self.primary_keys = key
@@ -290,7 +289,6 @@ class ExportStream(RESTStream[None]):
         bookmark = Bookmark(export.rows, version=self._stream_version if self._activates else former_version)
         self.stream_state.clear()
         self.stream_state.update(bookmark.to_state())
-        self._is_complete = True
 
     @property
     def emit_activate_version_messages(self) -> bool:
@@ -298,13 +296,10 @@ class ExportStream(RESTStream[None]):
         return False
 
     def _write_state_message(self) -> None:
-        """Write the one state of the stream, after all that it stands for; nothing if that has not left whole."""
-        if not self._is_complete:
-            return
+        """Write the one state of the stream, after all that it stands for."""
         if self._activates and self._stream_version is not None:
             self._write_activate_version_message(self._stream_version)
         super()._write_state_message()
-        self._is_complete = False
 
     def finalize_state_progress_markers(self, state: dict[str, Any] | None = None) -> None:
         """Do nothing: there are no such markers, and the SDK would write a state for a stream that has failed."""
