@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import uuid4
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from tap_pigment.outlet import Outlet
 
 _GZIP_LEVEL = 6
+_WRITERS = 2  # One alone does not keep even two processors busy; each holds some rows in memory.
 _CODECS = {"gzip": "gzip", "none": "uncompressed", None: "snappy"}
 
 
@@ -36,6 +39,9 @@ class Batches:
         self._outlet = outlet
         self._config = config
         self._name = f"{config.storage.prefix or ''}{name}-{uuid4()}"
+        self._extension = config.encoding.format
+        if (config.encoding.format, config.encoding.compression) == ("jsonl", "gzip"):
+            self._extension = "jsonl.gz"
 
     def write(self) -> Iterator[tuple[str, int]]:
         """Write the files one by one, and yield each file's URL and its number of rows.
@@ -44,7 +50,7 @@ class Batches:
             CellTypeError: If a whole number is too large for a file's column.
             PigmentExportError: If the storage does not take a file.
         """
-        files = self._parquet_files() if self._config.encoding.format == "parquet" else self._json_files()
+        files = self._parquet_files() if self._extension == "parquet" else self._json_files()
         sent = 0
         for number, (path, rows) in enumerate(files, 1):
             yield self._stored(path, number), rows
@@ -52,31 +58,44 @@ class Batches:
         self._outlet.check_count(sent)
 
     def _json_files(self) -> Iterator[tuple[Path, int]]:
-        is_gzipped = self._config.encoding.compression == "gzip"
+        is_gzipped = self._extension.endswith("gz")
         lines = self._outlet.json_lines()
         while True:
-            path = self._outlet.new_file(".jsonl.gz" if is_gzipped else ".jsonl")
+            path = self._outlet.new_file(self._extension)
             left = self._config.batch_size
             with path.open("wb") as raw, _compressed(raw) if is_gzipped else nullcontext(raw) as file:
-                while left and (rows := lines.fetchmany(min(left, self._outlet.block_rows))):
-                    file.write(b"".join([line for (line,) in rows]))
-                    left -= len(rows)
+                while left:
+                    block, rows = lines.fetch(min(left, self._outlet.block_rows))
+                    if not rows:
+                        break
+                    file.write(block)
+                    left -= rows
             if left == self._config.batch_size:
                 path.unlink()
                 return
             yield path, self._config.batch_size - left
 
     def _parquet_files(self) -> Iterator[tuple[Path, int]]:
+        """Yield the files in order, while the next ones are being written."""
+        self._outlet.prepare_parquet()
+        begun: deque[Future[tuple[Path, int]]] = deque()
+        with ThreadPoolExecutor(_WRITERS) as writers:
+            for start in range(0, self._outlet.rows, self._config.batch_size):
+                if len(begun) > _WRITERS:
+                    yield begun.popleft().result()
+                begun.append(writers.submit(self._parquet_file, start))
+            while begun:
+                yield begun.popleft().result()
+
+    def _parquet_file(self, start: int) -> tuple[Path, int]:
+        path = self._outlet.new_file(f"{start}.{self._extension}")
         codec = _CODECS[self._config.encoding.compression]
-        self._outlet.stage_typed()
-        for start in range(0, self._outlet.rows, self._config.batch_size):
-            path = self._outlet.new_file(".parquet")
-            yield path, self._outlet.write_parquet(path, codec, start, self._config.batch_size)
+        return path, self._outlet.write_parquet(path, codec, start, self._config.batch_size)
 
     def _stored(self, path: Path, number: int) -> str:
         """Move a file to the storage and return its URL there."""
         storage = self._config.storage
-        filename = f"{self._name}-{number}{''.join(path.suffixes)}"
+        filename = f"{self._name}-{number}.{self._extension}"
         try:
             # Not through the SDK's own storage, which hands fsspec a path that some of its filesystems do not take.
             filesystem, root = fsspec.core.url_to_fs(storage.root, **storage.params)

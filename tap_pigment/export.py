@@ -5,18 +5,19 @@ Cells are read as text; a blank cell is the empty text, for an export does not t
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tap_pigment.columns import KEYLESS, CellCounts, Column, ColumnType
-from tap_pigment.errors import CellTypeError, KeysNotUniqueError, MalformedExportError, SpoolError
+from tap_pigment.engine import Engine
+from tap_pigment.errors import CellTypeError, KeysNotUniqueError, MalformedExportError
+from tap_pigment.parts import write_part
 from tap_pigment.shape import DELIMITER, first_fault, plain_header, rewrite, shape_of
-from tap_pigment.sql import FITS, cell, cheap_hash, fits, quoted_text, without_globs
+from tap_pigment.sql import FITS, cell, cheap_hash, fits, is_wide, quoted_text, without_globs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import duckdb
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from tap_pigment.spool import Spool
 
@@ -24,7 +25,7 @@ _MEMORY_BYTES = 128 << 20
 _MEMORY_BYTES_PER_COLUMN = 1 << 20
 _BUFFER_BYTES = 8 << 20
 _BLOCK_BYTES = 4 << 20
-_MAX_BLOCK_ROWS = 4_000
+_MAX_BLOCK_ROWS = 500  # They stay in the cache of the processor: with 4,000 it takes a quarter longer.
 # DuckDB works on so many rows at a time, and holds each several times: as read, hashed, as a line.
 _VECTOR_ROWS = 2_048
 _COPIES = 6
@@ -45,6 +46,7 @@ class Export(AbstractContextManager["Export"]):
         spool: The export, complete and on disk. DuckDB spills beside it.
 
     Attributes:
+        engine: What reads it.
         has_repeats: Whether rows may be alike, in the key's columns or, without a key, in all.
     """
 
@@ -56,26 +58,11 @@ class Export(AbstractContextManager["Export"]):
         self._names: Sequence[str] = spool.header
         self._parallel = True
         self.has_repeats = True
-        import duckdb  # noqa: PLC0415 - a tenth of the start-up time, and most commands do without.
-
-        self._connection = duckdb.connect(
-            config={
-                "memory_limit": f"{self._memory_bytes() // 1_000_000}MB",
-                "temp_directory": str(spool.path.parent),
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-            }
-        )
-        self._shortages = (duckdb.OutOfMemoryException, duckdb.IOException)
-        self._refusals = (duckdb.InvalidInputException, duckdb.NotImplementedException)
-        self.execute("SET enable_progress_bar = false")
-        self.execute("SET streaming_buffer_size = '16MB'")
-        # Joins are written so that the smaller side is the one to be held; a CSV's size is a guess to DuckDB.
-        self.execute("SET disabled_optimizers = 'build_side_probe_side'")
+        self.engine = Engine(name, spool.path.parent, memory_bytes=self._memory_bytes(), export_bytes=spool.shape.size)
 
     def __exit__(self, *_: object) -> None:
         """Close the table and delete what was written beside the spool."""
-        self._connection.close()
+        self.engine.__exit__()
         if self._path != self.spool.path:
             self._path.unlink(missing_ok=True)
 
@@ -129,8 +116,8 @@ class Export(AbstractContextManager["Export"]):
         selected = ", ".join(["count(*)", f"coalesce(sum({cell_bytes}), 0)", *aggregates])
         for self._parallel in (True, False):
             try:
-                rows, total, *values = self.values(f"SELECT {selected} FROM {self.table}")
-            except self._refusals:
+                rows, total, *values = self.engine.values(f"SELECT {selected} FROM {self.table}")
+            except self.engine.refusals:
                 continue
             if (rows, total) == (self.rows, self._shape.cell_bytes - names_bytes):
                 return tuple(values)
@@ -178,9 +165,8 @@ class Export(AbstractContextManager["Export"]):
         Raises:
             CellTypeError: If one has; it names the column.
         """
-        for column in columns:
-            text = cell(column.position)
-            (wide,) = self.read_strictly(f"count_if({text} <> '' AND TRY_CAST({text} AS BIGINT) IS NULL)")
+        counts = self.read_strictly(*[f"count_if({is_wide(column)})" for column in columns]) if columns else ()
+        for column, wide in zip(columns, counts, strict=True):
             if wide:
                 raise CellTypeError(
                     f"{self.name}: column {column.name}: {wide:,} whole numbers have more than 64 bits, which Parquet "
@@ -188,7 +174,7 @@ class Export(AbstractContextManager["Export"]):
                 )
 
     def _cell_error(self, column: Column, count: int) -> CellTypeError:
-        row, blank = self.values(
+        row, blank = self.engine.values(
             f"""
             SELECT row, cell = ''
             FROM (
@@ -210,7 +196,7 @@ class Export(AbstractContextManager["Export"]):
     def _check_key(self, columns: Sequence[Column]) -> None:
         """Look at the keys themselves, for their hashes have met."""
         cells = ", ".join(cell(column.position) for column in columns)
-        shared, first = self.values(
+        shared, first = self.engine.values(
             f"""
             WITH numbered AS (SELECT row_number() OVER () AS row, {cells} FROM {self.table}),
                  keys AS (SELECT count(*) AS rows, min(row) AS first FROM numbered GROUP BY {cells})
@@ -227,13 +213,14 @@ class Export(AbstractContextManager["Export"]):
     def has_unique_rows(self, positions: Sequence[int]) -> bool:
         """Return whether no two rows have the same cells in these columns."""
         cells = ", ".join(cell(position) for position in positions)
-        return bool(self.values(f"SELECT count(*) FROM (SELECT DISTINCT {cells} FROM {self.table})")[0] == self.rows)
+        (distinct,) = self.engine.values(f"SELECT count(*) FROM (SELECT DISTINCT {cells} FROM {self.table})")
+        return bool(distinct == self.rows)
 
     def cell_counts(self) -> tuple[CellCounts, ...]:
         """Return what the cells of each column look like, in the order of the header."""
         kinds = (ColumnType.BOOLEAN, ColumnType.DATE, ColumnType.NUMBER, ColumnType.INTEGER)
         cells = [cell(position) for position in range(len(self.spool.header))]
-        counts = self.values(
+        counts = self.engine.values(
             "SELECT "
             + ", ".join(
                 f"count_if({condition})"
@@ -245,34 +232,28 @@ class Export(AbstractContextManager["Export"]):
         per_column = 1 + len(kinds)
         return tuple(CellCounts(*counts[start : start + per_column]) for start in range(0, len(counts), per_column))
 
-    def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
-        """Run a statement and return its result, to be fetched.
-
-        Raises:
-            SpoolError: If DuckDB has no room to spill.
-        """
-        try:
-            return self._connection.execute(sql)
-        except self._shortages as error:
-            raise SpoolError(
-                f"{self.name}: no room to work on an export of {self._shape.size:,} bytes in {self._path.parent} "
-                f"({type(error).__name__}). Make room for about twice its size, or set spool_dir to a directory that "
-                "has it."
-            ) from None
-
-    def values(self, sql: str) -> Any:  # noqa: ANN401 - a row of whatever the statement selects.
-        """Run a statement and return the first row of its result."""
-        return self.execute(sql).fetchone()
-
     @property
     def table(self) -> str:
         """The SQL that reads the export."""
+        return self._table_in(self._path)
+
+    @contextmanager
+    def part(self, path: Path, start: int, rows: int) -> Iterator[str]:
+        """Give the SQL that reads some of the rows, from the row `start` on (from 0), by way of a file `path`."""
+        try:
+            with self.engine.room_needed():
+                write_part(self._path, self._shape, path, start, rows)
+            yield self._table_in(path)
+        finally:
+            path.unlink()
+
+    def _table_in(self, path: Path) -> str:
         names = [cell(position) for position in range(len(self.spool.header))]
         types = ", ".join(f"{quoted_text(name)}: 'VARCHAR'" for name in names)
         longest = self._shape.longest_line
         return f"""
             read_csv(
-                {quoted_text(without_globs(self._path))}, auto_detect = false, header = true, strict_mode = true,
+                {quoted_text(without_globs(path))}, auto_detect = false, header = true, strict_mode = true,
                 delim = {quoted_text(DELIMITER)}, quote = '"', escape = '"', parallel = {str(self._parallel).lower()},
                 max_line_size = {max(_BUFFER_BYTES, longest)}, buffer_size = {max(_BUFFER_BYTES, longest)},
                 columns = {{{types}}}, force_not_null = [{", ".join(map(quoted_text, names))}]

@@ -7,15 +7,17 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tap_pigment.columns import KEYLESS, Column, ColumnType
+from tap_pigment.lines import Lines
 from tap_pigment.naming import CONTENT_HASH, OCCURRENCE
 from tap_pigment.sql import (
     WHOLE,
     cheap_hash,
     content_hash,
     native_value,
+    netstrings,
     quoted_name,
     quoted_text,
-    record_line,
+    record_start,
     value,
 )
 
@@ -23,11 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    import duckdb
-
     from tap_pigment.export import Export
-
-_LINE_END = "\n"
 
 
 class Outlet:
@@ -66,14 +64,27 @@ class Outlet:
             message["version"] = version
         message["time_extracted"] = time_extracted
         before, after = json.dumps(message, separators=(",", ":")).split(json.dumps("\0"))
-        line = self._line(before + "{", "}" + after + _LINE_END)
-        # As bytes, which spares decoding and encoding each line.
-        for rows in self._blocks(f"encode({line})"):
-            yield b"".join([line for (line,) in rows]), len(rows)
+        lines = self._lines(before, after)
+        sent = 0
+        while (block := lines.fetch(self._export.block_rows))[1]:
+            yield block
+            sent += block[1]
+        self.check_count(sent)
+
+    def json_lines(self) -> Lines:
+        """Return each row's record as a line of JSON."""
+        return self._lines("", "")
+
+    def _lines(self, before: str, after: str) -> Lines:
+        """Return each row's record as a line of JSON, with JSON before and after it."""
+        start = f"encode({record_start(self._columns, before=before)})"
+        selected = [start, f"encode({netstrings(self._columns)})", *([OCCURRENCE] if self._is_numbered else [])]
+        result = self._export.engine.execute(f"SELECT {', '.join(selected)} FROM {self._rows()}")
+        return Lines(result, "}" + after + "\n", is_first=OCCURRENCE in self._added and not self._is_numbered)
 
     def _blocks(self, selected: str) -> Iterator[list[Any]]:
         """Yield all rows of what is selected, some at a time."""
-        result = self._export.execute(f"SELECT {selected} FROM {self._rows()}")
+        result = self._export.engine.execute(f"SELECT {selected} FROM {self._rows()}")
         sent = 0
         while rows := result.fetchmany(self._export.block_rows):
             yield rows
@@ -95,66 +106,69 @@ class Outlet:
         """How many rows to fetch at once."""
         return self._export.block_rows
 
-    def json_lines(self) -> duckdb.DuckDBPyConnection:
-        """Return a result of one column: each row's record as JSON with a line end, as bytes."""
-        return self._export.execute(f"SELECT encode({self._line('{', '}' + _LINE_END)}) FROM {self._rows()}")
-
-    def stage_typed(self) -> None:
-        """Put the typed rows where `write_parquet` takes them from.
+    def prepare_parquet(self) -> None:
+        """Find out, once, what `write_parquet` has to know of all rows.
 
         Raises:
             CellTypeError: If a whole number has more than 64 bits.
         """
         self._export.check_width([column for column in self._columns if column.type is ColumnType.INTEGER])
-        values = [f"{native_value(column)} AS {quoted_name(column.name)}" for column in self._columns]
-        selected = ", ".join([*values, *map(quoted_name, self._added)])
-        self._export.execute(f"CREATE OR REPLACE TEMP TABLE staged AS SELECT {selected} FROM {self._rows()}")
+        if self._is_numbered:
+            self._number_identical_rows()
 
     def write_parquet(self, path: Path, codec: str, start: int, rows: int) -> int:
-        """Write staged rows, from the row `start` on (from 0), to a file, and return how many they were."""
-        (written,) = self._export.values(
-            f"COPY (SELECT * FROM staged WHERE rowid BETWEEN {start} AND {start + rows - 1}) "
-            f"TO {quoted_text(str(path))} (FORMAT parquet, COMPRESSION {quoted_text(codec)})"
-        )
-        return int(written)
+        """Write some rows, from the row `start` on (from 0), to a file, and return how many they were.
 
-    def new_file(self, suffix: str) -> Path:
+        Several threads can do this at once.
+        """
+        values = [f"{native_value(column)} AS {quoted_name(column.name)}" for column in self._columns]
+        selected = ", ".join([*values, *map(quoted_name, self._added)])
+        with self._export.part(self.new_file(f"{start}.part"), start, rows) as table:
+            return self._export.engine.copy(
+                f"COPY (SELECT {selected} FROM {self._rows_of(table, start)}) TO {quoted_text(str(path))} "
+                f"(FORMAT parquet, COMPRESSION {quoted_text(codec)})"
+            )
+
+    def new_file(self, name: str) -> Path:
         """Return the path of a new file beside the spool, which only the user can read."""
-        path = self._export.spool.path.with_suffix(suffix)
+        path = self._export.spool.path.with_suffix("." + name)
         path.touch(mode=0o600)
         return path
 
-    def _line(self, before: str, after: str) -> str:
-        return record_line(
-            self._columns,
-            before=before,
-            after=after,
-            hash_text=quoted_name(CONTENT_HASH),
-            occurrence=quoted_name(OCCURRENCE) if OCCURRENCE in self._added else None,
-        )
-
     def _rows(self) -> str:
-        """Return the SQL of the rows, with `contentHash`, and `occurrence` where it is added."""
-        table = self._export.table
+        """Return the SQL of all rows, as `_rows_of` does of some."""
+        if self._is_numbered:
+            self._number_identical_rows()
+        return self._rows_of(self._export.table, 0)
+
+    def _rows_of(self, table: str, start: int) -> str:
+        """Return the SQL of the rows of a table, with `contentHash`, and `occurrence` where it is added.
+
+        Args:
+            table: The SQL of the rows.
+            start: Which row of the export is the table's first.
+        """
         hashed = f"{content_hash(self._columns)} AS {quoted_name(CONTENT_HASH)}"
-        if OCCURRENCE not in self._added:
-            return f"(SELECT *, {hashed} FROM {table})"
-        if not self._export.has_repeats:
+        if not self._is_numbered:
             return f"(SELECT *, {hashed}, 1 AS {OCCURRENCE} FROM {table})"
-        self._number_identical_rows()
         return f"""(
             SELECT * EXCLUDE (row, numbered_row, number), {hashed}, coalesce(number, 1) AS {OCCURRENCE}
-            FROM (SELECT *, row_number() OVER () AS row FROM {table})
+            FROM (SELECT *, {start} + row_number() OVER () AS row FROM {table})
             LEFT JOIN numbers ON numbered_row = row
         )"""
+
+    @property
+    def _is_numbered(self) -> bool:
+        """Whether identical rows have to be told apart."""
+        return OCCURRENCE in self._added and self._export.has_repeats
 
     def _number_identical_rows(self) -> None:
         """Number identical rows 1, 2, 3, in a table of its own that has no other rows and no cells."""
         cheap = cheap_hash(self._columns)
         table = self._export.table
-        self._export.execute(
+        self._export.engine.execute(
             f"""
-            CREATE OR REPLACE TEMP TABLE numbers AS
+            CREATE OR REPLACE TABLE numbers AS
             WITH repeated AS (SELECT {cheap} AS cheap FROM {table} GROUP BY cheap HAVING count(*) > 1),
                  hashed AS (
                      SELECT row_number() OVER () AS row, {cheap} AS cheap, {content_hash(self._columns)} AS content

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +20,7 @@ DELIMITER = ";"
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MAX_HEADER_BYTES = 1 << 20
+_MARK_BYTES = 1 << 17
 _PIECE_BYTES = 1 << 18
 # csv's limit is per process, so it is set to the one value that hides no cell: the largest a C long holds everywhere.
 _MAX_FIELD_CHARACTERS = 2**31 - 1
@@ -28,6 +29,14 @@ _MAX_FIELD_CHARACTERS = 2**31 - 1
 _STRAY_QUOTE = re.compile(rb'"(?:(?<=[^;\n"]")|(?=[^;\r\n"]))')
 # A CR at the end is judged with the piece that brings its LF.
 _LONE_RETURN = re.compile(rb"\r(?!\n|\Z)")
+
+
+class Mark(NamedTuple):
+    """Where counting stood: bytes, line ends, and whether inside of a quoted field."""
+
+    size: int
+    lines: int
+    open_quote: bool
 
 
 class CsvShape:
@@ -42,6 +51,7 @@ class CsvShape:
         irregular: Whether quotes or line ends stand where RFC 4180 has none, so that the counts prove nothing.
         cell_bytes: Bytes of all cells and the header's names, without quotes, delimiters and line ends.
         longest_line: A length in bytes that no line exceeds; at least that of the pieces.
+        marks: Where counting stood, from the start on, after every piece of a hundred kilobytes or so.
     """
 
     def __init__(self) -> None:
@@ -53,6 +63,7 @@ class CsvShape:
         self.irregular = False
         self.cell_bytes = 0
         self.longest_line = 0
+        self.marks = [Mark(0, 0, open_quote=False)]
         self._line_bytes = 0
         self._start = b""
         self._held: bytes | None = b""
@@ -70,6 +81,8 @@ class CsvShape:
             piece = piece.removeprefix(_BYTE_ORDER_MARK)
         if piece:
             self._count(piece)
+        if self.size - self.marks[-1].size >= _MARK_BYTES:
+            self.marks.append(Mark(self.size, self.lines, self.open_quote))
 
     def _count(self, piece: bytes) -> None:
         if not self.lines:

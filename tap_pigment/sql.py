@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tap_pigment.columns import Column, ColumnType
-from tap_pigment.naming import CONTENT_HASH, OCCURRENCE
+from tap_pigment.naming import CONTENT_HASH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -45,6 +45,12 @@ def fits(column: Column) -> str:
     return f"({text} = '' OR {condition})" if column.nullable else condition
 
 
+def is_wide(column: Column) -> str:
+    """Return whether a whole number has more than 64 bits."""
+    text = cell(column.position)
+    return f"{text} <> '' AND TRY_CAST({text} AS BIGINT) IS NULL"
+
+
 def value(column: Column) -> str:
     """Return a cell's value; a number as its text, for Python to turn it into one."""
     text = cell(column.position)
@@ -74,31 +80,25 @@ def json_value(column: Column) -> str:
         case ColumnType.BOOLEAN:
             return f"CASE {text} WHEN 'TRUE' THEN 'true' WHEN 'FALSE' THEN 'false' ELSE 'null' END"
         case ColumnType.NUMBER | ColumnType.INTEGER:
-            return f"CASE {text} WHEN '' THEN 'null' ELSE {text} END"
+            return f"if({text} = '', 'null', {text})"
         case _:
             quoted = f"CAST(to_json({text}) AS VARCHAR)"
-            return f"CASE {text} WHEN '' THEN 'null' ELSE {quoted} END" if column.nullable else quoted
+            return f"if({text} = '', 'null', {quoted})" if column.nullable else quoted
 
 
-def record_line(columns: Sequence[Column], *, before: str, after: str, hash_text: str, occurrence: str | None) -> str:
-    """Return a row's RECORD message as a line of JSON.
+def record_start(columns: Sequence[Column], *, before: str) -> str:
+    """Return a row's record as JSON, as far as the quote that opens its `contentHash`.
 
     Args:
         columns: The columns to emit.
-        before: JSON from the start of the message to the brace that opens the record.
-        after: JSON from the record's closing brace to the end of the message.
-        hash_text: The SQL of `contentHash`.
-        occurrence: The SQL of `occurrence`, None for no such column.
+        before: JSON that stands before the brace that opens the record.
     """
-    parts = [quoted_text(before)]
+    parts = []
+    text = before + "{"
     for column in columns:
-        parts += [quoted_text(f"{json.dumps(column.name)}:"), json_value(column), quoted_text(",")]
-    parts += [quoted_text(f'"{CONTENT_HASH}":"'), hash_text]
-    parts += (
-        [quoted_text(f'","{OCCURRENCE}":'), occurrence, quoted_text(after)]
-        if occurrence
-        else [quoted_text(f'"{after}')]
-    )
+        parts += [quoted_text(f"{text}{json.dumps(column.name)}:"), json_value(column)]
+        text = ","
+    parts.append(quoted_text(f'{text}"{CONTENT_HASH}":"'))
     return f"concat({', '.join(parts)})"
 
 
@@ -107,18 +107,23 @@ def cheap_hash(columns: Sequence[Column]) -> str:
     return f"hash({', '.join(cell(column.position) for column in columns) or '0'})"
 
 
-def content_hash(columns: Sequence[Column]) -> str:
-    """Return a row's `contentHash`.
+def netstrings(columns: Sequence[Column]) -> str:
+    """Return the text of which a row's `contentHash` is the SHA-256.
 
-    It is the SHA-256 of the columns in code-point order of their names, each as netstring(name) and netstring(cell), or
-    `-` for a blank. The cell is the text of the export, so no type moves the hash.
+    It is the columns in code-point order of their names, each as netstring(name) and netstring(cell), or `-` for a
+    blank. The cell is the text of the export, so no type moves the hash.
     """
     parts = []
     for column in sorted(columns, key=lambda column: column.name):
         text = cell(column.position)
         parts.append(quoted_text(f"{len(column.name.encode())}:{column.name},"))
-        parts.append(f"CASE {text} WHEN '' THEN '-' ELSE concat(strlen({text}), ':', {text}, ',') END")
-    return f"sha256(concat({', '.join(parts) or quoted_text('')}))"
+        parts.append(f"if({text} = '', '-', concat(strlen({text}), ':', {text}, ','))")
+    return f"concat({', '.join(parts) or quoted_text('')})"
+
+
+def content_hash(columns: Sequence[Column]) -> str:
+    """Return a row's `contentHash`."""
+    return f"sha256({netstrings(columns)})"
 
 
 def quoted_name(name: str) -> str:

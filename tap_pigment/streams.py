@@ -13,6 +13,7 @@ from singer_sdk.pagination import SinglePagePaginator
 from singer_sdk.singerlib import CatalogEntry, Metadata, MetadataMapping
 from singer_sdk.streams import RESTStream
 
+from tap_pigment import engine
 from tap_pigment.batches import Batches
 from tap_pigment.bookmark import Bookmark, next_version, read_bookmark
 from tap_pigment.catalog import HOW_TO_REFRESH, selected_columns
@@ -229,6 +230,7 @@ class ExportStream(RESTStream[None]):
 
     @contextmanager
     def _checked_export(self) -> Iterator[Export]:
+        engine.load()
         spool = self._take_spool(self)
         try:
             with Export(self.name, spool) as export:

@@ -132,6 +132,33 @@ def test_identical_rows_are_numbered_in_files_too(
 
 
 @pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
+def test_numbers_of_identical_rows_go_on_from_file_to_file(
+    pigment: Pigment, run_tap: RunTap, tmp_path: Path, file_format: str
+) -> None:
+    pigment.add("GL", "TransactionList", "Account;Amount\n4000;1.5\n4001;2.5\n4000;1.5\n4000;1.5\n")
+
+    written = files(run_tap(batch_config=batch_config(tmp_path, file_format, batch_size=1)))
+
+    with duckdb.connect() as connection:
+        rows = [connection.execute(f"SELECT Account, occurrence FROM '{path}'").fetchall() for path in written]  # noqa: S608 - a file of this test.
+    assert rows == [[("4000", 1)], [("4001", 1)], [("4000", 2)], [("4000", 3)]]
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
+def test_many_files_have_each_row_once_and_in_order(
+    pigment: Pigment, run_tap: RunTap, tmp_path: Path, file_format: str
+) -> None:
+    pigment.add_list("Numbers", "Code;Text\n" + "".join(f'{number:06};"x\n"\n' for number in range(30_000)))
+
+    written = files(run_tap(batch_config=batch_config(tmp_path, file_format, batch_size=4_000)))
+
+    with duckdb.connect() as connection:
+        rows = [[code for (code,) in connection.execute(f"SELECT Code FROM '{path}'").fetchall()] for path in written]  # noqa: S608 - a file of this test.
+    assert [len(part) for part in rows] == [4_000] * 7 + [2_000]
+    assert [code for part in rows for code in part] == [f"{number:06}" for number in range(30_000)]
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
 def test_what_is_deselected_is_in_no_file(
     pigment: Pigment, discover: Discover, run_tap: RunTap, tmp_path: Path, file_format: str
 ) -> None:

@@ -1,0 +1,56 @@
+"""Parts of an export, put together, are the export."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_pigment.parts import write_part
+from tap_pigment.shape import rows_one_by_one, shape_of
+from tests.test_shape import Body, bodies
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def rows_of_part(folder: Path, start: int, rows: int) -> list[list[str]]:
+    """Write a part of the export in a folder and return its rows, the header first."""
+    source, target = folder / "export.csv", folder / "part.csv"
+    write_part(source, shape_of(source), target, start, rows)
+    return [fields or [""] for _, fields in rows_one_by_one(target)]
+
+
+@given(body=bodies(), start=st.integers(0, 5), rows=st.integers(1, 5))
+def test_a_part_has_the_header_and_its_rows(
+    tmp_path_factory: pytest.TempPathFactory, body: Body, start: int, rows: int
+) -> None:
+    folder = tmp_path_factory.mktemp("law")
+    (folder / "export.csv").write_bytes(body.content)
+
+    found = rows_of_part(folder, start, rows)
+
+    assert found == [body.table[0], *body.table[1:][start : start + rows]]
+
+
+def test_parts_of_a_long_export_have_each_row_once(tmp_path: Path) -> None:
+    table = [[f"{number:06}", 'two\nlines; "quoted"' * (number % 3)] for number in range(20_000)]
+    with (tmp_path / "export.csv").open("w", encoding="utf-8", newline="") as export:
+        csv.writer(export, delimiter=";", lineterminator="\r\n").writerows([["a", "b"], *table])
+
+    parts = [rows_of_part(tmp_path, start, 7_000) for start in range(0, 20_000, 7_000)]
+
+    assert [len(part) for part in parts] == [7_001, 7_001, 6_001]
+    assert [row for part in parts for row in part[1:]] == table
+
+
+def test_a_line_longer_than_all_that_is_read_at_once_is_one_row(tmp_path: Path) -> None:
+    long = "x;\n" * 300_000
+    (tmp_path / "export.csv").write_text(f'a;b\n1;"{long}"\n2;y', encoding="utf-8", newline="")
+
+    assert rows_of_part(tmp_path, 0, 1) == [["a", "b"], ["1", long]]
+    assert rows_of_part(tmp_path, 1, 1) == [["a", "b"], ["2", "y"]]
