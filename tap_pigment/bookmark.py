@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ BOOKMARK_VERSION = 1
 
 # A bookmark is data from outside: what names a file or stands in a message has to look like it.
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_BODY = re.compile(r"[0-9a-f]{32}")
 _SNAPSHOT = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{32}")
 
 
@@ -24,18 +25,19 @@ class Bookmark:
         rows: The number of rows of the export.
         digest: What `change_detection` compares exports by; None where it is off.
         snapshot: The name of the snapshot with which the next run compares; None where there is none.
+        body: What the export's bytes and its makeup are recognised by, without reading them; None where it is off.
         version: The last version that was activated downstream; None where none was.
     """
 
     rows: int
     digest: str | None = None
     snapshot: str | None = None
+    body: str | None = None
     version: int | None = None
 
     def to_state(self) -> dict[str, Any]:
         """Return the bookmark as JSON."""
-        members = {"rows": self.rows, "digest": self.digest, "snapshot": self.snapshot, "version": self.version}
-        return {"v": BOOKMARK_VERSION} | {name: member for name, member in members.items() if member is not None}
+        return {"v": BOOKMARK_VERSION} | {name: member for name, member in asdict(self).items() if member is not None}
 
 
 def read_bookmark(state: Mapping[str, Any]) -> Bookmark | None:
@@ -47,6 +49,7 @@ def read_bookmark(state: Mapping[str, Any]) -> Bookmark | None:
         rows=rows,
         digest=_text_like(_DIGEST, state.get("digest")),
         snapshot=_text_like(_SNAPSHOT, state.get("snapshot")),
+        body=_text_like(_BODY, state.get("body")),
         version=_count(state.get("version")),
     )
 

@@ -16,7 +16,8 @@ from tap_pigment.columns import (
 )
 from tap_pigment.errors import CatalogError
 from tap_pigment.listing import override_of
-from tap_pigment.naming import ADDED_COLUMNS, CONTENT_HASH, OCCURRENCE, column_names
+from tap_pigment.naming import ADDED_COLUMNS, CONTENT_HASH, DELETED_AT, OCCURRENCE, column_names
+from tap_pigment.settings import ChangeDetection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,19 +32,30 @@ HOW_TO_REFRESH = (
 _ADDED_SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     CONTENT_HASH: {"type": ["string"], "title": "SHA-256 of the exported cells"},
     OCCURRENCE: {"type": ["integer"], "title": "Number of the row among identical rows"},
+    DELETED_AT: {"type": ["string", "null"], "format": "date-time", "title": "When the row was found to be gone"},
 }
 
 
-def schema_of(definition: StreamDefinition) -> dict[str, Any]:
+def schema_of(definition: StreamDefinition, settings: Settings) -> dict[str, Any]:
     """Return the JSON schema of a stream's records."""
     properties: dict[str, Any] = {}
     for column in definition.columns:
         properties[column.name] = json_schema_type(column.type, nullable=column.nullable)
         if column.name != column.header:
             properties[column.name]["title"] = column.header
-    added = KEYLESS if definition.key == KEYLESS else (CONTENT_HASH,)
-    properties |= {name: dict(_ADDED_SCHEMAS[name]) for name in added}
+    properties |= _added_schemas(definition.key, settings)
     return {"type": "object", "title": definition.block.name, "properties": properties}
+
+
+def _added_schemas(key: tuple[str, ...], settings: Settings) -> dict[str, dict[str, Any]]:
+    """Return the schemas of the columns that the tap adds."""
+    names = KEYLESS if key == KEYLESS else (CONTENT_HASH,)
+    if settings.change_detection is not ChangeDetection.ROW:
+        return {name: dict(_ADDED_SCHEMAS[name]) for name in names}
+    added = {name: dict(_ADDED_SCHEMAS[name]) for name in (*names, DELETED_AT)}
+    if key != KEYLESS:
+        added[CONTENT_HASH]["type"] = ["string", "null"]  # A row that is gone has none.
+    return added
 
 
 def resolved(catalog: Catalog, settings: Settings) -> Catalog:
@@ -75,8 +87,8 @@ def _resolved_entry(entry: CatalogEntry, settings: Settings) -> CatalogEntry:
             properties[column] = _retyped(properties[column], ColumnType.TEXT, nullable=False)
     for column in ADDED_COLUMNS:
         properties.pop(column, None)
-    added = KEYLESS if key == KEYLESS else (CONTENT_HASH,)
-    properties |= {column: dict(_ADDED_SCHEMAS[column]) for column in added}
+    added = _added_schemas(key, settings)
+    properties |= added
     for column in {*key, *added}:
         entry.metadata["properties", column].inclusion = Metadata.InclusionType.AUTOMATIC
     entry.metadata.root.table_key_properties = key

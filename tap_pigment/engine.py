@@ -19,6 +19,13 @@ def load() -> None:
     import duckdb  # noqa: F401, PLC0415 - most commands do without.
 
 
+def version() -> str:
+    """Return the version of DuckDB."""
+    import duckdb  # noqa: PLC0415 - see `load`.
+
+    return duckdb.__version__
+
+
 class Engine(AbstractContextManager["Engine"]):
     """A database in memory.
 

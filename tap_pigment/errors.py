@@ -44,6 +44,10 @@ class SpoolError(PigmentError):
     """The disk does not take what has to be kept there: make room, or name another place."""
 
 
+class SnapshotError(PigmentError):
+    """The store of snapshots does not give or take one: check `snapshot_uri`, its credentials and its space."""
+
+
 class MalformedExportError(PigmentError):
     """The answer arrived in full and is not the CSV that it should be: look at the row that is named."""
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
 from tap_pigment.columns import KEYLESS, Column, ColumnType
 from tap_pigment.lines import Lines
-from tap_pigment.naming import CONTENT_HASH, OCCURRENCE
+from tap_pigment.naming import CONTENT_HASH, DELETED_AT, OCCURRENCE
 from tap_pigment.sql import (
     WHOLE,
     cheap_hash,
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from tap_pigment.changes import Selection
     from tap_pigment.export import Export
 
 
@@ -35,12 +35,24 @@ class Outlet:
         export: The export.
         columns: The columns to emit.
         key: Names of the key's columns, or `KEYLESS`.
+        selection: The rows to emit; None for all.
+        tells_deletions: Whether records say that they are not deleted.
     """
 
-    def __init__(self, export: Export, columns: Sequence[Column], key: Sequence[str]) -> None:
+    def __init__(
+        self,
+        export: Export,
+        columns: Sequence[Column],
+        key: Sequence[str],
+        *,
+        selection: Selection | None = None,
+        tells_deletions: bool = False,
+    ) -> None:
         self._export = export
         self._columns = columns
         self._added = KEYLESS if tuple(key) == KEYLESS else (CONTENT_HASH,)
+        self._selection = selection
+        self._deleted_at = {DELETED_AT: None} if tells_deletions else {}
 
     def records(self) -> Iterator[dict[str, Any]]:
         """Yield each row as a record: the columns, typed, then the added ones."""
@@ -52,18 +64,19 @@ class Outlet:
         values = ", ".join([*map(value, self._columns), *map(quoted_name, self._added)])
         for rows in self._blocks(values):
             for row in rows:
-                yield {
+                record = {
                     name: None if found is None else convert(found)
                     for name, convert, found in zip(names, converters, row, strict=True)
                 }
+                yield record | self._deleted_at
 
-    def record_blocks(self, stream: str, *, version: int | None, time_extracted: str) -> Iterator[tuple[bytes, int]]:
-        """Yield blocks of RECORD messages, a line each, and how many there are in each block."""
-        message: dict[str, Any] = {"type": "RECORD", "stream": stream, "record": "\0"}
-        if version is not None:
-            message["version"] = version
-        message["time_extracted"] = time_extracted
-        before, after = json.dumps(message, separators=(",", ":")).split(json.dumps("\0"))
+    def record_blocks(self, before: str, after: str) -> Iterator[tuple[bytes, int]]:
+        """Yield blocks of RECORD messages, a line each, and how many there are in each block.
+
+        Args:
+            before: JSON from the start of the message to before the brace that opens the record.
+            after: JSON from after the brace that closes the record to the end of the message.
+        """
         lines = self._lines(before, after)
         sent = 0
         while (block := lines.fetch(self._export.block_rows))[1]:
@@ -80,7 +93,8 @@ class Outlet:
         start = f"encode({record_start(self._columns, before=before)})"
         selected = [start, f"encode({netstrings(self._columns)})", *([OCCURRENCE] if self._is_numbered else [])]
         result = self._export.engine.execute(f"SELECT {', '.join(selected)} FROM {self._rows()}")
-        return Lines(result, "}" + after + "\n", is_first=OCCURRENCE in self._added and not self._is_numbered)
+        deleted_at = f',"{DELETED_AT}":null' if self._deleted_at else ""
+        return Lines(result, f"{deleted_at}}}{after}\n", is_first=OCCURRENCE in self._added and not self._is_numbered)
 
     def _blocks(self, selected: str) -> Iterator[list[Any]]:
         """Yield all rows of what is selected, some at a time."""
@@ -99,7 +113,7 @@ class Outlet:
     @property
     def rows(self) -> int:
         """How many rows there are."""
-        return self._export.rows
+        return self._export.rows if self._selection is None else self._selection.rows
 
     @property
     def block_rows(self) -> int:
@@ -137,6 +151,8 @@ class Outlet:
 
     def _rows(self) -> str:
         """Return the SQL of all rows, as `_rows_of` does of some."""
+        if self._selection:
+            return self._selection.table
         if self._is_numbered:
             self._number_identical_rows()
         return self._rows_of(self._export.table, 0)
@@ -160,7 +176,7 @@ class Outlet:
     @property
     def _is_numbered(self) -> bool:
         """Whether identical rows have to be told apart."""
-        return OCCURRENCE in self._added and self._export.has_repeats
+        return OCCURRENCE in self._added and (self._export.has_repeats or self._selection is not None)
 
     def _number_identical_rows(self) -> None:
         """Number identical rows 1, 2, 3, in a table of its own that has no other rows and no cells."""

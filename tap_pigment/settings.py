@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,14 @@ class Headers(StrEnum):
 
     TECHNICAL = "technical"
     FRIENDLY = "friendly"
+
+
+class ChangeDetection(StrEnum):
+    """What is compared with the last run, so that only what has changed is sent."""
+
+    NONE = "none"
+    STREAM = "stream"
+    ROW = "row"
 
 
 class OnStreamError(StrEnum):
@@ -159,6 +167,22 @@ SETTINGS = th.PropertiesList(
         ),
     ),
     th.Property(
+        "change_detection",
+        th.StringType(nullable=False, allowed_values=[choice.value for choice in ChangeDetection]),
+        default=ChangeDetection.NONE.value,
+        title="Change detection",
+        description=(
+            "Send only what has changed since the last run: whole streams (`stream`), or single rows (`row`, with what "
+            "is gone marked by `_sdc_deleted_at`). `none` sends everything."
+        ),
+    ),
+    th.Property(
+        "snapshot_uri",
+        th.StringType(min_length=1),
+        title="Snapshot URI",
+        description="Where `change_detection: row` keeps snapshots: a path, `s3://`, `gs://` or another fsspec URL.",
+    ),
+    th.Property(
         "max_shrink_percent",
         th.IntegerType(nullable=False, minimum=0, maximum=100),
         default=50,
@@ -277,6 +301,8 @@ class Settings:
     max_retries: int
     parallel_exports: int
     spool_dir: Path | None
+    change_detection: ChangeDetection
+    snapshot_uri: str
     max_shrink_percent: int
     on_stream_error: OnStreamError
     emit_activate_version_messages: bool
@@ -303,10 +329,16 @@ class Settings:
             max_retries=value["max_retries"],
             parallel_exports=value["parallel_exports"],
             spool_dir=Path(value["spool_dir"]) if value["spool_dir"] else None,
+            change_detection=ChangeDetection(value["change_detection"]),
+            snapshot_uri=value["snapshot_uri"] or "",
             max_shrink_percent=value["max_shrink_percent"],
             on_stream_error=OnStreamError(value["on_stream_error"]),
             emit_activate_version_messages=value["emit_activate_version_messages"],
         )
+
+    def for_a_look(self) -> Settings:
+        """Return the settings for a look at some records, after which nothing is remembered or deleted."""
+        return replace(self, change_detection=ChangeDetection.NONE, emit_activate_version_messages=False)
 
     @property
     def friendly_headers(self) -> bool:
@@ -338,6 +370,16 @@ def problems(config: Mapping[str, Any]) -> list[str]:
         found.append(
             "batch_config: stream maps look at single records, BATCH files are written without. Remove stream_maps, or "
             "batch_config."
+        )
+    if config.get("change_detection") == ChangeDetection.ROW and not config.get("snapshot_uri"):
+        found.append(
+            "snapshot_uri: change_detection: row compares rows with a snapshot of the last run, and needs a place to "
+            "keep it. Set snapshot_uri to a path or an fsspec URL."
+        )
+    if config.get("change_detection") == ChangeDetection.ROW and config.get("batch_config"):
+        found.append(
+            "batch_config: change_detection: row sends single rows and deletions, as records. Remove batch_config, or "
+            "set change_detection to stream."
         )
     if config.get("batch_config") and config.get("emit_activate_version_messages"):
         found.append(

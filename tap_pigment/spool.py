@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import itertools
 import shutil
 import tempfile
@@ -65,9 +66,15 @@ class Spool:
     header: tuple[str, ...]
     received_at: datetime
 
+    def digest(self) -> str:
+        """Return the SHA-256 of the file."""
+        with self.path.open("rb") as body:
+            return hashlib.file_digest(body, "sha256").hexdigest()
+
     def delete(self) -> None:
-        """Delete the file."""
-        self.path.unlink(missing_ok=True)
+        """Delete the file, and what was written beside it under its name."""
+        for path in self.path.parent.glob(f"{self.path.stem}.*"):
+            path.unlink(missing_ok=True)
 
 
 class SpoolFolder:

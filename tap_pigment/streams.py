@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.helpers.conform import TypeConformanceLevel
@@ -15,14 +16,14 @@ from singer_sdk.streams import RESTStream
 
 from tap_pigment import engine
 from tap_pigment.batches import Batches
-from tap_pigment.bookmark import Bookmark, next_version, read_bookmark
+from tap_pigment.bookmark import next_version, read_bookmark
 from tap_pigment.catalog import HOW_TO_REFRESH, selected_columns
+from tap_pigment.dispatch import Dispatch
 from tap_pigment.errors import NotFoundError
-from tap_pigment.export import Export
-from tap_pigment.guard import UNGUARDED_PERCENT, check_shrinkage, may_activate
-from tap_pigment.naming import CONTENT_HASH
-from tap_pigment.outlet import Outlet
+from tap_pigment.makeup import Makeup
+from tap_pigment.naming import CONTENT_HASH, DELETED_AT
 from tap_pigment.protocol import Right
+from tap_pigment.settings import ChangeDetection
 from tap_pigment.spool import TryAgainError
 from tap_pigment.writer import BlockWriter
 
@@ -37,8 +38,10 @@ if TYPE_CHECKING:
     from singer_sdk.metrics import Counter
     from singer_sdk.singerlib import RecordMessage
 
+    from tap_pigment.bookmark import Bookmark
     from tap_pigment.client import Client
     from tap_pigment.columns import Column
+    from tap_pigment.delivery import Delivery
     from tap_pigment.protocol import Call
     from tap_pigment.settings import Settings
     from tap_pigment.spool import Reception, Spool
@@ -81,11 +84,7 @@ class ExportStream(RESTStream[None]):
         self._application_id = application_id
         self._block_id = block_id
         self._is_gone = is_gone
-        self._columns: tuple[Column, ...] = ()
-        self._export: Export | None = None
-        self._outlet: Outlet
-        self._former: Bookmark | None = None
-        self._activates = False
+        self._delivery: Delivery | None = None
         self._pigment_tap = tap
         super().__init__(tap, name, schema, call.path, http_method=call.method)
         self.primary_keys = key
@@ -94,9 +93,11 @@ class ExportStream(RESTStream[None]):
 
     @property
     def metadata(self) -> MetadataMapping:
-        """The stream's metadata, in which `contentHash` cannot be deselected."""
+        """The stream's metadata, in which what the tap adds cannot be deselected."""
         metadata = super().metadata
-        metadata["properties", CONTENT_HASH].inclusion = Metadata.InclusionType.AUTOMATIC
+        for name in (CONTENT_HASH, DELETED_AT):
+            if name in self.schema["properties"]:
+                metadata["properties", name].inclusion = Metadata.InclusionType.AUTOMATIC
         return metadata
 
     @property
@@ -224,46 +225,53 @@ class ExportStream(RESTStream[None]):
         Raises:
             PigmentError: If it has not, or is not as the catalog says; then nothing was written.
         """
-        with self._pigment_tap.failing_late(self.name), self._checked_export() as export:
-            self._prepare_activation(export)
+        with self._pigment_tap.failing_late(self.name), self._prepared_delivery():
+            self._stream_version = self._next_version()
             super().sync(context)
 
     @contextmanager
-    def _checked_export(self) -> Iterator[Export]:
+    def _prepared_delivery(self) -> Iterator[Delivery]:
+        """Give what leaves of the export, once that has arrived and been checked."""
         engine.load()
         spool = self._take_spool(self)
         try:
-            with Export(self.name, spool) as export:
-                self._columns = self._selected_columns(spool.header)
-                export.check(self._columns, self.primary_keys)
-                self._export = export
-                self._outlet = Outlet(export, self._columns, self.primary_keys)
-                yield export
+            columns = self._selected_columns(spool.header)
+            dispatch = Dispatch(
+                self.name,
+                columns,
+                self.primary_keys,
+                Makeup.of(columns, self.primary_keys, self.config),
+                self._settings if self.ABORT_AT_RECORD_COUNT is None else self._settings.for_a_look(),
+                self._former_bookmark(),
+                self._client.user_agent,
+                self.logger,
+            )
+            with dispatch.delivery(spool) as self._delivery:
+                yield self._delivery
         finally:
-            self._export = None
+            self._delivery = None
             spool.delete()
 
-    def _prepare_activation(self, export: Export) -> None:
-        """Decide whether targets are told to delete what this export does not hold.
+    def _next_version(self) -> int | None:
+        """Return the version of the records; None where none will ever be activated."""
+        settings = self._settings
+        if settings.emit_activate_version_messages and settings.change_detection is not ChangeDetection.ROW:
+            return next_version(time.time_ns() // 1_000_000, read_bookmark(self._state_before))
+        return None
 
-        Raises:
-            ShrunkExportError: If that would be too much.
-        """
-        # Not through `stream_state`, which leaves an entry in the state of a stream that then fails.
-        self._former = read_bookmark(self.tap_state.get("bookmarks", {}).get(self.name, {}))
-        if not self._settings.emit_activate_version_messages:
-            return
-        before = self._former.rows if self._former else None
-        percent = self._settings.max_shrink_percent
-        check_shrinkage(self.name, gone=(before or 0) - export.rows, before=before, max_percent=percent)
-        self._stream_version = next_version(time.time_ns() // 1_000_000, self._former)
-        self._activates = may_activate(rows=export.rows, max_percent=percent) and self.ABORT_AT_RECORD_COUNT is None
-        if before is None and not export.rows:
-            self.logger.warning(
-                "The export is empty and the state knows no row count: no ACTIVATE_VERSION is sent, and nothing is "
-                "deleted downstream. If that is what you want, run once with max_shrink_percent: %d.",
-                UNGUARDED_PERCENT,
-            )
+    def _former_bookmark(self) -> Bookmark | None:
+        """Return what the state knows of the last run."""
+        state = self._state_before
+        bookmark = read_bookmark(state)
+        if state and not bookmark:
+            self.logger.warning("The state of this stream is none that this version of the tap knows. It is ignored.")
+        return bookmark
+
+    @property
+    def _state_before(self) -> dict[str, Any]:
+        """The state of the stream; not `stream_state`, which leaves an entry for a stream that then fails."""
+        state: dict[str, Any] = self.tap_state.get("bookmarks", {}).get(self.name, {})
+        return state
 
     def _selected_columns(self, headers: Sequence[str]) -> tuple[Column, ...]:
         properties = self.effective_schema["properties"]
@@ -279,18 +287,18 @@ class ExportStream(RESTStream[None]):
 
     def get_records(self, context: Context | None) -> Iterator[Record]:
         """Yield the export's records; the bookmark advances after the last of them."""
-        if self._export is None:
-            with self._checked_export():
+        if self._delivery is None:
+            with self._prepared_delivery():
                 yield from self.get_records(context)
             return
-        yield from self._outlet.records()
-        self._advance_bookmark(self._export)
+        yield from self._delivery.records()
+        self._advance_bookmark(self._delivery)
 
-    def _advance_bookmark(self, export: Export) -> None:
-        former_version = self._former.version if self._former else None
-        bookmark = Bookmark(export.rows, version=self._stream_version if self._activates else former_version)
+    def _advance_bookmark(self, delivery: Delivery) -> None:
+        former = read_bookmark(self.stream_state)
+        version = self._stream_version or (former.version if former else None)
         self.stream_state.clear()
-        self.stream_state.update(bookmark.to_state())
+        self.stream_state.update(replace(delivery.bookmark, version=version).to_state())
 
     @property
     def emit_activate_version_messages(self) -> bool:
@@ -299,7 +307,7 @@ class ExportStream(RESTStream[None]):
 
     def _write_state_message(self) -> None:
         """Write the one state of the stream, after all that it stands for."""
-        if self._activates and self._stream_version is not None:
+        if self._delivery and self._delivery.activates and self._stream_version is not None:
             self._write_activate_version_message(self._stream_version)
         super()._write_state_message()
 
@@ -311,11 +319,10 @@ class ExportStream(RESTStream[None]):
     ) -> Generator[dict[str, Any], Any, Any]:
         """Write the records: in whole blocks, unless something has to look at single ones."""
         writer = self._pigment_tap.message_writer
-        if self._export is None or not (write_messages and isinstance(writer, BlockWriter) and self._is_plain):
+        if self._delivery is None or not (write_messages and isinstance(writer, BlockWriter) and self._is_plain):
             yield from super()._sync_records(context, write_messages=write_messages)
             return
-        received_at = self._export.spool.received_at.isoformat()
-        blocks = self._outlet.record_blocks(self.name, version=self._stream_version, time_extracted=received_at)
+        blocks = self._delivery.record_blocks(self.name, version=self._stream_version)
         with self.get_record_counter() as counter, self.get_sync_timer() as timer:
             counter.with_context({})
             timer.with_context({})
@@ -326,8 +333,8 @@ class ExportStream(RESTStream[None]):
 
     def _write_final_state(self) -> None:
         """Advance the bookmark and write the state."""
-        if self._export is not None:
-            self._advance_bookmark(self._export)
+        if self._delivery:
+            self._advance_bookmark(self._delivery)
         self._finalize_state(self.stream_state)
         self._write_state_message()
 
@@ -342,7 +349,9 @@ class ExportStream(RESTStream[None]):
         with self.get_record_counter() as counter, self.get_sync_timer() as timer:
             counter.with_context(context or {})
             timer.with_context(context or {})
-            for url, rows in Batches(self._outlet, batch_config, f"{self.tap_name}--{self.name}").write():
+            if self._delivery is None or self._delivery.outlet is None:
+                return
+            for url, rows in Batches(self._delivery.outlet, batch_config, f"{self.tap_name}--{self.name}").write():
                 counter.increment(rows)
                 yield batch_config.encoding, [url]
 
@@ -364,6 +373,6 @@ class ExportStream(RESTStream[None]):
     def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
         """Yield a record's messages, with the time at which its export arrived."""
         for message in super()._generate_record_messages(record):
-            if self._export is not None:
-                message.time_extracted = self._export.spool.received_at
+            if self._delivery:
+                message.time_extracted = self._delivery.received_at
             yield message

@@ -26,7 +26,7 @@ from tap_pigment.failures import redacted
 from tap_pigment.listing import NamedStream, export_call, find_streams, is_wanted, override_of, report
 from tap_pigment.naming import StreamName
 from tap_pigment.protocol import Block, BlockType
-from tap_pigment.settings import SETTINGS, OnStreamError, Settings
+from tap_pigment.settings import SETTINGS, ChangeDetection, OnStreamError, Settings
 from tap_pigment.streams import ExportStream
 from tap_pigment.writer import BlockWriter
 
@@ -192,7 +192,7 @@ class TapPigment(Tap):
                 self,
                 definition.name,
                 export_call(definition.stream, self.settings, "exporting"),
-                schema_of(definition),
+                schema_of(definition, self.settings),
                 definition.key,
                 application_id=definition.block.application_id,
                 block_id=definition.block.id,
@@ -244,6 +244,11 @@ class TapPigment(Tap):
     def sync_all(self) -> None:  # type: ignore[misc] # final, but the one place that knows all that will be synced.
         """Sync all selected streams, exports fetched ahead of the one that is written."""
         selected = [stream for stream in self.streams.values() if isinstance(stream, ExportStream) and stream.selected]
+        if self.settings.emit_activate_version_messages and self.settings.change_detection is ChangeDetection.ROW:
+            self.logger.warning(
+                "emit_activate_version_messages has no effect with change_detection: row, or targets would delete what "
+                "has not changed. What is gone is marked by _sdc_deleted_at."
+            )
         try:
             self._stop_if_asked_to()
             with Ahead(

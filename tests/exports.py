@@ -18,16 +18,30 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+COLUMNS = (
+    Column("a", "a", ColumnType.TEXT, nullable=False, position=0),
+    Column("b", "b", ColumnType.TEXT, nullable=True, position=1),
+)
+"""The columns of an export of two, of which the first may be the key."""
+
+
 @contextmanager
-def outlet_of(folder: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[Outlet]:
-    """Return the outlet of an export of text columns without a key."""
+def export_of(folder: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[Export]:
+    """Return an export that has yet to be checked."""
     path = folder / "export.csv"
     with path.open("w", encoding="utf-8", newline="") as body:
         writer = csv.writer(body, delimiter=";", lineterminator="\r\n", quoting=csv.QUOTE_ALL)
         writer.writerows([header, *rows])
+    with Export("law", Spool(path, shape_of(path), tuple(header), datetime.now(UTC))) as export:
+        yield export
+
+
+@contextmanager
+def outlet_of(folder: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[Outlet]:
+    """Return the outlet of an export of text columns without a key."""
     columns = [
         Column(name, name, ColumnType.TEXT, nullable=True, position=position) for position, name in enumerate(header)
     ]
-    with Export("law", Spool(path, shape_of(path), tuple(header), datetime.now(UTC))) as export:
+    with export_of(folder, header, rows) as export:
         export.check(columns, KEYLESS)
         yield Outlet(export, columns, KEYLESS)

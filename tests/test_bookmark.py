@@ -8,6 +8,7 @@ import pytest
 from tap_pigment.bookmark import Bookmark, next_version, read_bookmark
 
 DIGEST = "0123456789abcdef" * 4
+BODY = "0123456789abcdef" * 2
 SNAPSHOT = "20261124T020000Z-" + "0123456789abcdef" * 2
 
 
@@ -17,8 +18,8 @@ SNAPSHOT = "20261124T020000Z-" + "0123456789abcdef" * 2
         (Bookmark(0), {"v": 1, "rows": 0}),
         (Bookmark(12, digest=DIGEST), {"v": 1, "rows": 12, "digest": DIGEST}),
         (
-            Bookmark(12, digest=DIGEST, snapshot=SNAPSHOT, version=1795000000000),
-            {"v": 1, "rows": 12, "digest": DIGEST, "snapshot": SNAPSHOT, "version": 1795000000000},
+            Bookmark(12, digest=DIGEST, snapshot=SNAPSHOT, body=BODY, version=1795000000000),
+            {"v": 1, "rows": 12, "digest": DIGEST, "snapshot": SNAPSHOT, "body": BODY, "version": 1795000000000},
         ),
     ],
 )
@@ -28,7 +29,7 @@ def test_a_bookmark_is_read_as_it_was_written(bookmark: Bookmark, state: dict[st
 
 
 def test_the_largest_bookmark_has_less_than_300_bytes() -> None:
-    bookmark = Bookmark(10**12, digest=DIGEST, snapshot=SNAPSHOT, version=10**13)
+    bookmark = Bookmark(10**12, digest=DIGEST, snapshot=SNAPSHOT, body=BODY, version=10**13)
 
     assert len(json.dumps(bookmark.to_state())) < 300
 

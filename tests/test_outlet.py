@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tap_pigment.bookmark import Bookmark
+from tap_pigment.delivery import Delivery
 from tap_pigment.tap import TapPigment
 from tests.conftest import Recorder, RecordWriter, deselect, of_type, records, written
 from tests.exports import outlet_of
@@ -30,6 +33,7 @@ NASTY = (
     "6;NULL;4.9E-324;FALSE;;null\r\n"
     '7;"";0.1234567890123456789;;;""\r\n'
 )
+MESSAGE = ('{"type":"RECORD","stream":"s","record":', "}")
 TYPES = {"Amount": "number", "Open": "boolean", "Since": "date"}
 
 
@@ -84,7 +88,7 @@ def test_any_text_leaves_the_same_by_both_ways(tmp_path_factory: pytest.TempPath
 
     with outlet_of(tmp_path_factory.mktemp("law"), ["a", "b"], rows) as outlet:
         singles = list(outlet.records())
-        blocks = b"".join(block for block, _ in outlet.record_blocks("s", version=None, time_extracted="now"))
+        blocks = b"".join(block for block, _ in outlet.record_blocks(*MESSAGE))
 
     # Not splitlines, for which other characters end a line too.
     assert [json.loads(line)["record"] for line in blocks.decode().split("\n")[:-1]] == singles
@@ -92,13 +96,16 @@ def test_any_text_leaves_the_same_by_both_ways(tmp_path_factory: pytest.TempPath
 
 def test_a_block_says_version_and_time_where_the_sdk_does(tmp_path: Path) -> None:
 
+    received_at = datetime(2026, 1, 31, tzinfo=UTC)
+
     with outlet_of(tmp_path, ["a", "b"], [["1", "2"]]) as outlet:
-        ((block, rows),) = outlet.record_blocks('s"x', version=7, time_extracted="2026-01-31T00:00:00+00:00")
+        ((block, rows),) = Delivery(received_at, Bookmark(1), outlet).record_blocks('s"x', version=7)
 
     message = json.loads(block)
     assert rows == 1
     assert list(message) == ["type", "stream", "record", "version", "time_extracted"]
     assert (message["stream"], message["version"]) == ('s"x', 7)
+    assert message["time_extracted"] == "2026-01-31T00:00:00+00:00"
 
 
 def test_many_rows_leave_in_order_each_once(pigment: Pigment, run_tap: RunTap) -> None:
@@ -116,7 +123,7 @@ def test_a_row_that_gets_lost_on_the_way_out_ends_the_run(tmp_path: Path) -> Non
         (tmp_path / "export.csv").write_text('"a";"b"\r\n"1";"2"\r\n')
 
         with pytest.raises(RuntimeError, match="law: 1 of 2 rows have left"):
-            list(outlet.record_blocks("s", version=None, time_extracted="now"))
+            list(outlet.record_blocks(*MESSAGE))
         with pytest.raises(RuntimeError, match="law: 1 of 2 rows have left"):
             list(outlet.records())
 

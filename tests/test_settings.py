@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
-from tap_pigment.settings import SETTINGS, Headers, OnStreamError, Settings, StreamOverride, problems
+from tap_pigment.settings import SETTINGS, ChangeDetection, Headers, OnStreamError, Settings, StreamOverride, problems
 from tap_pigment.tap import TapPigment
 
 KEY = "pgmt_Abc123DEF456"
@@ -208,6 +208,8 @@ def test_the_settings_that_users_need_not_set() -> None:
         max_retries=3,
         parallel_exports=4,
         spool_dir=None,
+        change_detection=ChangeDetection.NONE,
+        snapshot_uri="",
         max_shrink_percent=50,
         on_stream_error=OnStreamError.CONTINUE,
         emit_activate_version_messages=False,
@@ -233,6 +235,8 @@ def test_the_settings_that_users_set() -> None:
             "max_retries": 0,
             "parallel_exports": 1,
             "spool_dir": "/tmp/spool",  # noqa: S108 - a path that is not opened.
+            "change_detection": "row",
+            "snapshot_uri": "s3://bucket/snapshots",
             "max_shrink_percent": 100,
             "on_stream_error": "stop",
             "emit_activate_version_messages": True,
@@ -254,6 +258,8 @@ def test_the_settings_that_users_set() -> None:
         max_retries=0,
         parallel_exports=1,
         spool_dir=Path("/tmp/spool"),  # noqa: S108 - a path that is not opened.
+        change_detection=ChangeDetection.ROW,
+        snapshot_uri="s3://bucket/snapshots",
         max_shrink_percent=100,
         on_stream_error=OnStreamError.STOP,
         emit_activate_version_messages=True,

@@ -1,0 +1,129 @@
+"""Row by row: what has changed since the snapshot that the state names, and the snapshot that the next state will name.
+
+A run writes a new snapshot under a new name, and only its state makes that the one to compare with. If the target
+failed, its state still names the old one, and the changes are sent again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_pigment import engine
+from tap_pigment.bookmark import Bookmark
+from tap_pigment.changes import Changes
+from tap_pigment.columns import KEYLESS
+from tap_pigment.deletions import Deletions
+from tap_pigment.delivery import Delivery
+from tap_pigment.errors import SnapshotError
+from tap_pigment.guard import check_shrinkage
+from tap_pigment.outlet import Outlet
+from tap_pigment.snapshots import SnapshotStore
+
+if TYPE_CHECKING:
+    from tap_pigment.changes import Difference, Snapshot
+    from tap_pigment.dispatch import Dispatch
+    from tap_pigment.export import Export
+
+_NOT_TOLD = "Rows that have gone since the last run cannot be told from here, and stay downstream as they are"
+
+
+class RowComparison:
+    """A checked export, compared with the snapshot that the state names.
+
+    Args:
+        dispatch: The run of the stream.
+        export: The export.
+
+    Raises:
+        SnapshotError: If the store's address is none.
+    """
+
+    def __init__(self, dispatch: Dispatch, export: Export) -> None:
+        self._dispatch = dispatch
+        self._export = export
+        self._known = dispatch.former or Bookmark(0)
+        self._logger = dispatch.logger
+        self._store = SnapshotStore(dispatch.settings.snapshot_uri)
+        self._changes = Changes(export, dispatch.columns, dispatch.key, dispatch.makeup)
+
+    def delivery(self, body: str | None) -> Delivery:
+        """Return the rows that differ, or all if there is no snapshot to compare with; the new snapshot is stored then.
+
+        Args:
+            body: What the export's bytes are recognised by.
+
+        Raises:
+            ShrunkExportError: If too many rows are gone.
+            SnapshotError: If the new snapshot cannot be stored.
+        """
+        former = self._former_snapshot()
+        if former and former.makeup == self._dispatch.makeup:
+            difference = self._changes.compared(former)
+        else:
+            difference = self._changes.compared_wholly(former)
+        self._guard(difference)
+        if former and difference.is_empty and former.engine == engine.version():
+            digest, name = self._known.digest, self._known.snapshot
+        else:
+            digest, name = self._store_snapshot(difference, former)
+        self._logger.info(
+            "%s of %d rows are sent, %d are gone.",
+            "All" if difference.changed is None else difference.changed.rows,
+            self._export.rows,
+            difference.gone.rows,
+        )
+        return self._delivery(difference, Bookmark(self._export.rows, digest=digest, snapshot=name, body=body))
+
+    def _former_snapshot(self) -> Snapshot | None:
+        """Return the snapshot that the state names; None, and why, if there is none to use."""
+        if self._known.snapshot is None:
+            self._logger.info("The state names no snapshot: all rows are sent.")
+            return None
+        path = self._export.spool.path.with_suffix(".former")
+        try:
+            self._store.fetch(self._dispatch.name, self._known.snapshot, path)
+            snapshot = self._changes.read(path)
+        except SnapshotError as error:
+            self._logger.warning("No snapshot to compare with: %s. All rows are sent. %s.", error, _NOT_TOLD)
+            return None
+        if reason := self._dispatch.makeup.difference(snapshot.makeup):
+            self._logger.warning("All rows are sent: %s.", reason)
+            if snapshot.makeup.key != self._dispatch.makeup.key:
+                self._logger.warning("%s, under the former key. Load the table anew.", _NOT_TOLD)
+        return snapshot
+
+    def _guard(self, difference: Difference) -> None:
+        """Check that not too many rows are gone.
+
+        Without a key, a row that was edited is one that is gone and one that is new: only the number of rows tells.
+        """
+        gone = difference.gone.rows
+        if tuple(self._dispatch.key) == KEYLESS:
+            gone = min(gone, self._known.rows - self._export.rows)
+        percent = self._dispatch.settings.max_shrink_percent
+        check_shrinkage(self._dispatch.name, gone=gone, before=self._known.rows, max_percent=percent)
+
+    def _store_snapshot(self, difference: Difference, former: Snapshot | None) -> tuple[str, str]:
+        """Store a snapshot of the export and return its digest and its name; the one before the former goes."""
+        path = self._export.spool.path.with_suffix(".snapshot")
+        self._changes.write(path, difference, former=former, previous=self._known.snapshot)
+        digest = self._changes.snapshot_digest(path)
+        name = self._store.put(self._dispatch.name, path, self._export.spool.received_at)
+        if former and former.previous:
+            # The state that came back names a later one.
+            try:
+                self._store.remove(self._dispatch.name, former.previous)
+            except SnapshotError as error:
+                self._logger.warning("An old snapshot stays: %s.", error)
+        return digest, name
+
+    def _delivery(self, difference: Difference, bookmark: Bookmark) -> Delivery:
+        export, columns, key = self._export, self._dispatch.columns, self._dispatch.key
+        received_at = export.spool.received_at
+        selection, gone = difference.changed, difference.gone
+        outlet = deletions = None
+        if selection is None or selection.rows:
+            outlet = Outlet(export, columns, key, selection=selection, tells_deletions=True)
+        if gone.rows:
+            deletions = Deletions(export.engine, gone, columns, key, received_at.isoformat())
+        return Delivery(received_at, bookmark, outlet, deletions)

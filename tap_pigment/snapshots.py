@@ -1,0 +1,161 @@
+"""Where snapshots are kept: in a folder for each stream, on a disk or wherever fsspec reaches.
+
+A snapshot's name is the time it was made at and the SHA-256 of its bytes. So every one has a name of its own, none is
+ever changed, and one that is truncated or was put there by somebody else is recognised before it is opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import fsspec  # type: ignore[import-untyped] # It brings no types.
+
+from tap_pigment.errors import SnapshotError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from datetime import datetime
+
+_HASH_CHARACTERS = 32
+_SUFFIX = ".parquet"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A snapshot in the store: its stream, its name and its size."""
+
+    stream: str
+    name: str
+    size: int
+
+
+class SnapshotStore:
+    """The snapshots below an address.
+
+    Args:
+        uri: A path, or a URL that fsspec knows, such as `s3://bucket/folder`.
+
+    Raises:
+        SnapshotError: If fsspec does not know the address, or lacks a package for it.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        try:
+            self._filesystem, root = fsspec.core.url_to_fs(uri)
+        except (ValueError, ImportError) as error:
+            raise SnapshotError(
+                f"snapshot_uri: {uri}: {error}. Set it to a path or an fsspec URL; s3:// and gs:// need the extras s3 "
+                "and gcs of tap-pigment."
+            ) from None
+        self._root = root.rstrip("/")
+        self._is_local = isinstance(self._filesystem, fsspec.implementations.local.LocalFileSystem)
+
+    def fetch(self, stream: str, name: str, target: Path) -> None:
+        """Copy a snapshot to a file.
+
+        Raises:
+            SnapshotError: If it is not there, cannot be read, or is not what was stored.
+        """
+        path = self._path(stream, name)
+        try:
+            self._filesystem.get_file(path, str(target))
+            digest = _digest(target)
+        except FileNotFoundError:
+            raise SnapshotError(f"there is no {path}") from None
+        except Exception as error:  # noqa: BLE001 - each filesystem has errors of its own.
+            raise SnapshotError(f"cannot read {path}: {_reason(error)}") from None
+        if not name.endswith(f"-{digest}"):
+            raise SnapshotError(f"{path} is not what was stored there: it is truncated or was replaced")
+
+    def put(self, stream: str, source: Path, now: datetime) -> str:
+        """Store a snapshot and return its name.
+
+        Raises:
+            SnapshotError: If the store does not take it.
+        """
+        name = f"{now:%Y%m%dT%H%M%SZ}-{_digest(source)}"
+        path = self._path(stream, name)
+        try:
+            if self._is_local:
+                _put_privately(source, Path(path))
+            else:
+                self._filesystem.put_file(str(source), path)
+        except Exception as error:  # noqa: BLE001 - each filesystem has errors of its own.
+            raise SnapshotError(
+                f"{stream}: snapshot_uri: cannot write {path}: {_reason(error)}. Nothing was sent. Check the address, "
+                "its credentials and its space."
+            ) from None
+        return name
+
+    def remove(self, stream: str, name: str) -> None:
+        """Remove a snapshot; one that is gone already is no error.
+
+        Raises:
+            SnapshotError: If it cannot be removed.
+        """
+        path = self._path(stream, name)
+        try:
+            self._filesystem.rm_file(path)
+        except FileNotFoundError:
+            return
+        except Exception as error:  # noqa: BLE001 - each filesystem has errors of its own.
+            raise SnapshotError(f"cannot remove {path}: {_reason(error)}") from None
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield all snapshots, by stream and age.
+
+        Raises:
+            SnapshotError: If they cannot be listed.
+        """
+        try:
+            found = self._filesystem.find(self._root, detail=True)
+        except FileNotFoundError:
+            return
+        except Exception as error:  # noqa: BLE001 - each filesystem has errors of its own.
+            raise SnapshotError(f"snapshot_uri: cannot list {self._uri}: {_reason(error)}") from None
+        for path in sorted(found):
+            *_, stream, file = path.split("/")
+            if path == self._path(stream, file.removesuffix(_SUFFIX)):
+                yield Entry(stream, file.removesuffix(_SUFFIX), int(found[path]["size"]))
+
+    def _path(self, stream: str, name: str) -> str:
+        return f"{self._root}/{stream}/{name}{_SUFFIX}"
+
+
+def prunable(entries: Collection[Entry], named: dict[str, str]) -> list[Entry]:
+    """Return the snapshots that no run will ask for again, of the streams that a state names one of.
+
+    Args:
+        entries: The snapshots in the store.
+        named: The name of the snapshot that the state has for a stream. What is older is of no use; what is newer may
+            be that of a run whose state has yet to come back.
+    """
+    return [entry for entry in entries if entry.name < named.get(entry.stream, "")]
+
+
+def _put_privately(source: Path, target: Path) -> None:
+    """Copy a file so that it is there whole or not at all, and for its user's eyes only."""
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".incoming-")
+    os.close(handle)
+    try:
+        shutil.copyfile(source, name)
+        Path(name).replace(target)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:_HASH_CHARACTERS]
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

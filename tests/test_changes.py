@@ -1,0 +1,210 @@
+"""What is sent of a changed export, applied to the table that the last one has made, gives the export."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tap_pigment.changes import Changes, Difference, Snapshot
+from tap_pigment.columns import KEYLESS
+from tap_pigment.deletions import Deletions
+from tap_pigment.errors import SnapshotError
+from tap_pigment.makeup import Makeup
+from tap_pigment.outlet import Outlet
+from tests.exports import COLUMNS, export_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tap_pigment.export import Export
+
+Rows = list[list[str]]
+Table = dict[tuple[Any, ...], dict[str, Any]]
+
+MESSAGE = ('{"type":"RECORD","stream":"s","record":', "}")
+NOW = datetime(2026, 1, 31, tzinfo=UTC).isoformat()
+TEXTS = st.sampled_from(["", "a", "b", "ab", "1", "é😀", 'x"y', "a;b", "a\nb"])
+KEYED_ROWS = st.dictionaries(TEXTS, TEXTS, max_size=6).map(lambda cells: [[key, cell] for key, cell in cells.items()])
+KEYLESS_ROWS = st.lists(st.lists(TEXTS, min_size=2, max_size=2), max_size=8)
+
+
+class Night:
+    """A run: what it sends, and the snapshot that it leaves."""
+
+    def __init__(self, folder: Path, rows: Rows, key: tuple[str, ...], before: Path | None) -> None:
+        folder.mkdir()
+        self.snapshot = folder / "snapshot.parquet"
+        with export_of(folder, ["a", "b"], rows) as export:
+            export.check(COLUMNS, key)
+            makeup = Makeup.of(COLUMNS, key, {})
+            changes = Changes(export, COLUMNS, key, makeup)
+            former = changes.read(before) if before else None
+            difference = changes.compared(former) if former else changes.compared_wholly(None)
+            self.sent = sent(export, difference, key)
+            changes.write(self.snapshot, difference, former=former, previous=None)
+            self.digest = changes.digest()
+            self.snapshot_digest = changes.snapshot_digest(self.snapshot)
+            self.is_empty = difference.is_empty
+
+
+def sent(export: Export, difference: Difference, key: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return the records that leave, after a look that both ways out give the same."""
+    records: list[dict[str, Any]] = []
+    outlet = Outlet(export, COLUMNS, key, selection=difference.changed, tells_deletions=True)
+    deletions = Deletions(export.engine, difference.gone, COLUMNS, key, NOW)
+    if difference.changed is None or difference.changed.rows:
+        lines = b"".join(block for block, _ in outlet.record_blocks(*MESSAGE))
+        records = [json.loads(line)["record"] for line in lines.decode().split("\n")[:-1]]
+        assert sorted(map(str, outlet.records())) == sorted(map(str, records))
+    if not difference.gone.rows:
+        return records
+    lines = b"".join(block for block, _ in deletions.record_blocks(*MESSAGE))
+    gone = [json.loads(line)["record"] for line in lines.decode().split("\n")[:-1]]
+    filled = [{name: cell for name, cell in row.items() if cell is not None} for row in deletions.records()]
+    assert sorted(map(str, filled)) == sorted(map(str, gone))
+    return records + gone
+
+
+def applied(table: Table, records: list[dict[str, Any]], key: tuple[str, ...]) -> Table:
+    """Return a table into which a target has merged records by their key, and deleted what is marked."""
+    merged = dict(table)
+    for record in records:
+        identity = tuple(record[name] for name in key)
+        if record["_sdc_deleted_at"]:
+            assert set(record) == {*key, "_sdc_deleted_at"}
+            del merged[identity]
+        else:
+            merged[identity] = record
+    return merged
+
+
+def loaded(folder: Path, rows: Rows, key: tuple[str, ...]) -> Table:
+    """Return the table that a full send gives."""
+    return applied({}, Night(folder, rows, key, None).sent, key)
+
+
+@pytest.mark.parametrize(("key", "rows"), [(("a",), KEYED_ROWS), (KEYLESS, KEYLESS_ROWS)], ids=["keyed", "keyless"])
+def test_what_is_sent_makes_of_the_former_table_the_present_one(
+    tmp_path_factory: pytest.TempPathFactory, key: tuple[str, ...], rows: st.SearchStrategy[Rows]
+) -> None:
+    @given(first=rows, second=rows, third=rows)
+    @settings(max_examples=40, deadline=None)
+    def law(first: Rows, second: Rows, third: Rows) -> None:
+        folder = tmp_path_factory.mktemp("law")
+        table: Table = {}
+        snapshot = None
+        for number, version in enumerate([first, second, third]):
+            night = Night(folder / f"{number}", version, key, snapshot)
+            table = applied(table, night.sent, key)
+            snapshot = night.snapshot
+            assert table == loaded(folder / f"{number}-whole", version, key)
+            assert night.snapshot_digest == night.digest
+
+    law()
+
+
+@pytest.mark.parametrize(("key", "rows"), [(("a",), KEYED_ROWS), (KEYLESS, KEYLESS_ROWS)], ids=["keyed", "keyless"])
+def test_no_change_is_no_record_in_whatever_order_the_rows_come(
+    tmp_path_factory: pytest.TempPathFactory, key: tuple[str, ...], rows: st.SearchStrategy[Rows]
+) -> None:
+    @given(data=st.data(), first=rows)
+    @settings(max_examples=30, deadline=None)
+    def law(data: st.DataObject, first: Rows) -> None:
+        folder = tmp_path_factory.mktemp("law")
+        before = Night(folder / "before", first, key, None)
+
+        after = Night(folder / "after", data.draw(st.permutations(first)), key, before.snapshot)
+
+        assert (after.sent, after.is_empty) == ([], True)
+        assert after.digest == before.digest
+
+    law()
+
+
+@given(first=KEYLESS_ROWS, second=KEYLESS_ROWS)
+@settings(max_examples=40, deadline=None)
+def test_the_digest_is_the_same_for_the_same_rows_and_for_no_others(
+    tmp_path_factory: pytest.TempPathFactory, first: Rows, second: Rows
+) -> None:
+    folder = tmp_path_factory.mktemp("law")
+
+    digests = [Night(folder / name, rows, KEYLESS, None).digest for name, rows in (("1", first), ("2", second))]
+
+    assert (digests[0] == digests[1]) is (sorted(first) == sorted(second))
+
+
+def test_identical_rows_do_not_cancel_each_other_out(tmp_path: Path) -> None:
+    rows = [[["a", "b"]] * copies for copies in (0, 1, 2, 3, 4)]
+
+    digests = {Night(tmp_path / str(len(copies)), copies, KEYLESS, None).digest for copies in rows}
+
+    assert len(digests) == 5
+
+
+@pytest.mark.parametrize("key", [("a",), KEYLESS], ids=["keyed", "keyless"])
+def test_fingerprints_of_another_duckdb_are_not_believed(tmp_path: Path, key: tuple[str, ...]) -> None:
+    first = [["1", "a"], ["2", "b"], ["3", "c"]]
+    second = [["1", "a"], ["2", "B"], ["4", "d"]]
+    before = Night(tmp_path / "before", first, key, None)
+    described_anew(before.snapshot, tmp_path / "older.parquet", engine="0.0.1")
+
+    after = Night(tmp_path / "after", second, key, tmp_path / "older.parquet")
+
+    table = applied(loaded(tmp_path / "whole-1", first, key), after.sent, key)
+    assert table == loaded(tmp_path / "whole-2", second, key)
+    assert sorted(record["a"] for record in after.sent if not record["_sdc_deleted_at"]) == ["2", "4"]
+    assert after.snapshot_digest == after.digest
+
+
+def test_a_snapshot_of_another_format_is_refused(tmp_path: Path) -> None:
+    night = Night(tmp_path / "night", [["1", "a"]], ("a",), None)
+    described_anew(night.snapshot, tmp_path / "newer.parquet", format=2)
+
+    with pytest.raises(SnapshotError, match="its format is 2"):
+        Night(tmp_path / "next", [["1", "a"]], ("a",), tmp_path / "newer.parquet")
+
+
+def described_anew(snapshot: Path, target: Path, **said: object) -> None:
+    """Copy a snapshot with fingerprints that are wrong and another description."""
+    with duckdb.connect() as connection:
+        found = connection.execute("SELECT decode(value) FROM parquet_kv_metadata(?)", [str(snapshot)]).fetchone()
+        assert found
+        description = json.dumps(json.loads(found[0]) | said).replace("'", "''")
+        wrong = f"SELECT * REPLACE (1 AS fingerprint_1, row_number() OVER () AS fingerprint_2) FROM '{snapshot}'"  # noqa: S608 - our names.
+        metadata = f"KV_METADATA {{tap_pigment: '{description}'}}"
+        connection.execute(f"COPY ({wrong}) TO '{target}' (FORMAT parquet, {metadata})")
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"not a snapshot at all" * 10])
+def test_a_file_that_is_no_snapshot_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "foreign.parquet").write_bytes(content)
+    with export_of(tmp_path, ["a", "b"], []) as export:
+        changes = Changes(export, COLUMNS, ("a",), Makeup.of(COLUMNS, ("a",), {}))
+
+        with pytest.raises(SnapshotError, match="it has no description of ours"):
+            changes.read(tmp_path / "foreign.parquet")
+
+
+def test_a_parquet_file_of_others_is_refused(tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign.parquet"
+    with export_of(tmp_path, ["a", "b"], []) as export:
+        export.engine.execute(f"COPY (SELECT 1 AS a) TO '{foreign}' (FORMAT parquet)")
+        changes = Changes(export, COLUMNS, ("a",), Makeup.of(COLUMNS, ("a",), {}))
+
+        with pytest.raises(SnapshotError, match="it has no description of ours"):
+            changes.read(foreign)
+
+
+def test_a_snapshot_says_what_it_is_of(tmp_path: Path) -> None:
+    night = Night(tmp_path / "night", [["1", "a"]], ("a",), None)
+    with export_of(tmp_path, ["a", "b"], []) as export:
+        snapshot = Changes(export, COLUMNS, ("a",), Makeup.of(COLUMNS, ("a",), {})).read(night.snapshot)
+
+    makeup = Makeup((("a", "text", False), ("b", "text", True)), ("a",), Makeup.of([], [], {}).maps)
+    assert snapshot == Snapshot(night.snapshot, makeup, duckdb.__version__, None)

@@ -1,0 +1,498 @@
+"""Change detection, run after run: what is sent, and what the state says."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_pigment.errors import PigmentError, ShrunkExportError, SnapshotError
+from tests.conftest import deselect, of_type, written
+from tests.pigment import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tests.conftest import Discover, MakeTap, Message
+    from tests.pigment import Pigment
+
+COUNTRIES = "Code;Name;Size\r\nFR;France;1.5\r\nDE;Deutschland;2.5\r\nIT;Italia;3.5\r\n"
+CHANGED = "Code;Name;Size\r\nFR;France;1.5\r\nDE;Germany;2.5\r\nES;España;4.5\r\n"
+SNAPSHOT = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{32}")
+
+
+@pytest.fixture(autouse=True)
+def _what_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+
+
+class Nights:
+    """Runs of the tap on one list of countries, each from the state that the one before has left."""
+
+    def __init__(self, pigment: Pigment, tap: MakeTap, settings: Mapping[str, Any]) -> None:
+        self.pigment = pigment
+        self.block = pigment.add_list("Countries", COUNTRIES)
+        self.settings = settings
+        self.state: dict[str, Any] = {}
+        self.catalog: dict[str, Any] | None = None
+        self._tap = tap
+
+    def run(self, **settings: Any) -> list[Message]:  # noqa: ANN401 - JSON.
+        """Run once and return what was written, without the state that was given."""
+        running = self._tap(catalog=self.catalog, state=self.state, **{**self.settings, **settings})
+        given = json.dumps(self.state)
+        running.sync_all()
+        messages = written(running)
+        self.state = next((m["value"] for m in reversed(messages) if m["type"] == "STATE"), self.state)
+        return [m for m in messages if m["type"] != "STATE" or json.dumps(m["value"]) != given]
+
+    def night(self, body: str, **settings: Any) -> list[Message]:  # noqa: ANN401 - JSON.
+        """Put an export into Pigment and run."""
+        self.pigment.exports[self.block] = body.encode()
+        return self.run(**settings)
+
+    @property
+    def bookmark(self) -> dict[str, Any]:
+        """The bookmark of the countries."""
+        found: dict[str, Any] = self.state["bookmarks"]["countries"]
+        return found
+
+
+@pytest.fixture
+def by_stream(pigment: Pigment, tap: MakeTap) -> Nights:
+    """Nights that compare whole streams."""
+    return Nights(pigment, tap, {"change_detection": "stream"})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Where the snapshots are kept."""
+    return tmp_path / "snapshots"
+
+
+@pytest.fixture
+def by_row(pigment: Pigment, tap: MakeTap, store: Path) -> Nights:
+    """Nights that compare row by row."""
+    return Nights(pigment, tap, {"change_detection": "row", "snapshot_uri": str(store)})
+
+
+def kinds(messages: list[Message]) -> list[str]:
+    """Return the types of the messages."""
+    return [message["type"] for message in messages]
+
+
+def rows(messages: list[Message]) -> list[dict[str, Any]]:
+    """Return the records without their hash."""
+    return [
+        {name: cell for name, cell in message["record"].items() if name != "contentHash"}
+        for message in of_type(messages, "RECORD")
+    ]
+
+
+def snapshots(store: Path) -> list[str]:
+    """Return the names of the snapshots that are kept."""
+    return sorted(path.stem for path in store.rglob("*.parquet"))
+
+
+# Whole streams
+
+
+def test_an_unchanged_stream_sends_its_schema_and_its_state_only(
+    by_stream: Nights, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = by_stream.run()
+
+    second = by_stream.run()
+
+    assert kinds(first) == ["SCHEMA", "RECORD", "RECORD", "RECORD", "STATE"]
+    assert kinds(second) == ["SCHEMA"]  # The state is the one that was given.
+    assert by_stream.bookmark.keys() == {"v", "rows", "digest", "body"}
+    assert len(json.dumps(by_stream.bookmark)) < 300
+    assert "Unchanged since the last run" in caplog.text
+
+
+def test_the_same_rows_in_another_order_are_unchanged(by_stream: Nights, caplog: pytest.LogCaptureFixture) -> None:
+    by_stream.run()
+    header, *lines = COUNTRIES.splitlines(keepends=True)
+
+    messages = by_stream.night(header + "".join(reversed(lines)))
+
+    assert of_type(messages, "RECORD") == []
+    assert "Unchanged since the last run, all 3 rows" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        COUNTRIES.replace("Italia", "Italy"),
+        COUNTRIES + "ES;España;4.5\r\n",
+        COUNTRIES.replace("IT;Italia;3.5\r\n", ""),
+        "Code;Name;Size\r\n",
+    ],
+    ids=["edited", "added", "removed", "emptied"],
+)
+def test_a_changed_stream_is_sent_whole(by_stream: Nights, body: str) -> None:
+    by_stream.run()
+
+    messages = by_stream.night(body)
+
+    assert len(rows(messages)) == body.count("\r\n") - 1
+    assert by_stream.run() == of_type(messages, "SCHEMA")
+
+
+def test_identical_rows_that_come_in_pairs_are_seen(pigment: Pigment, tap: MakeTap) -> None:
+    nights = Nights(
+        pigment, tap, {"change_detection": "stream", "stream_overrides": {"countries": {"key_columns": []}}}
+    )
+    nights.night(COUNTRIES)
+
+    messages = nights.night(COUNTRIES + "FR;France;1.5\r\nFR;France;1.5\r\n")
+
+    assert len(rows(messages)) == 5
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"stream_overrides": {"countries": {"types": {"Size": "text"}}}},
+        {"stream_overrides": {"countries": {"key_columns": ["Name"]}}},
+        {"stream_overrides": {"countries": {"key_columns": []}}},
+        {"stream_maps": {"countries": {"Size": "Size * 2"}}},
+    ],
+    ids=["types", "key", "no key", "maps"],
+)
+def test_what_makes_other_records_of_the_same_rows_sends_them_again(
+    by_stream: Nights, settings: dict[str, Any]
+) -> None:
+    by_stream.run()
+
+    messages = by_stream.run(**settings)
+
+    assert len(rows(messages)) == 3
+    assert by_stream.run(**settings) == of_type(messages, "SCHEMA")
+
+
+def test_a_deselected_column_sends_the_others_again(by_stream: Nights, discover: Discover) -> None:
+    by_stream.catalog = discover()
+    by_stream.run()
+    deselect(by_stream.catalog, "countries", "Name")
+
+    messages = by_stream.run()
+
+    assert rows(messages)[0] == {"Code": "FR", "Size": 1.5}
+
+
+def test_an_unchanged_stream_activates_no_version(by_stream: Nights) -> None:
+    first = by_stream.run(emit_activate_version_messages=True)
+    version = of_type(first, "ACTIVATE_VERSION")[0]["version"]
+
+    second = by_stream.run(emit_activate_version_messages=True)
+
+    assert of_type(second, "ACTIVATE_VERSION") == []
+    assert by_stream.bookmark["version"] >= version
+
+
+def test_an_unchanged_stream_writes_no_files(by_stream: Nights, tmp_path: Path) -> None:
+    batch_config = {"encoding": {"format": "jsonl"}, "storage": {"root": str(tmp_path / "batches")}}
+    first = by_stream.run(batch_config=batch_config)
+
+    second = by_stream.run(batch_config=batch_config)
+
+    assert len(of_type(first, "BATCH")) == 1
+    assert of_type(second, "BATCH") == []
+
+
+# Row by row
+
+
+def test_only_rows_that_changed_are_sent_and_what_is_gone_as_its_key(by_row: Nights, store: Path) -> None:
+    first = by_row.run()
+    second = by_row.night(CHANGED)
+
+    schema = of_type(second, "SCHEMA")[0]["schema"]["properties"]
+    *live, gone = rows(second)
+    assert len(rows(first)) == 3
+    assert rows(first)[0] == {"Code": "FR", "Name": "France", "Size": 1.5, "_sdc_deleted_at": None}
+    assert sorted(live, key=str) == [
+        {"Code": "DE", "Name": "Germany", "Size": 2.5, "_sdc_deleted_at": None},
+        {"Code": "ES", "Name": "España", "Size": 4.5, "_sdc_deleted_at": None},
+    ]
+    assert gone == {"Code": "IT", "_sdc_deleted_at": of_type(second, "RECORD")[0]["time_extracted"]}
+    assert "contentHash" not in of_type(second, "RECORD")[-1]["record"]
+    assert schema["_sdc_deleted_at"]["format"] == "date-time"
+    assert by_row.bookmark["rows"] == 3
+    assert by_row.bookmark["snapshot"] in snapshots(store)
+
+
+def test_the_content_hash_of_a_changed_row_is_that_of_a_full_send(by_row: Nights) -> None:
+    by_row.run()
+    changed = by_row.night(CHANGED)
+
+    by_row.state = {}
+    whole = by_row.run()
+
+    hashes = {m["record"]["Code"]: m["record"].get("contentHash") for m in of_type(whole, "RECORD")}
+    assert {m["record"]["Code"]: m["record"]["contentHash"] for m in of_type(changed, "RECORD")[:-1]} == {
+        code: hashes[code] for code in ("DE", "ES")
+    }
+
+
+def test_no_change_is_no_record_and_no_new_snapshot(by_row: Nights, store: Path) -> None:
+    by_row.run()
+    kept = snapshots(store)
+    header, *lines = COUNTRIES.splitlines(keepends=True)
+
+    same_bytes = by_row.run()
+    other_order = by_row.night(header + "".join(reversed(lines)))
+
+    assert rows(same_bytes) == rows(other_order) == []
+    assert snapshots(store) == kept
+
+
+def test_rows_without_a_key_are_told_apart_by_their_number(pigment: Pigment, tap: MakeTap, store: Path) -> None:
+    nights = Nights(pigment, tap, {"change_detection": "row", "snapshot_uri": str(store), "max_shrink_percent": 100})
+    nights.settings = {**nights.settings, "stream_overrides": {"countries": {"key_columns": []}}}
+    nights.night("Code\r\nA\r\nA\r\nB\r\n")
+
+    more = nights.night("Code\r\nA\r\nA\r\nA\r\nA\r\nB\r\n")
+    less = nights.night("Code\r\nA\r\nC\r\n")
+
+    assert sorted((row["Code"], row["occurrence"]) for row in rows(more)) == [("A", 3), ("A", 4)]
+    numbers = [(m["record"].get("Code"), m["record"]["occurrence"]) for m in of_type(less, "RECORD")]
+    assert sorted(numbers, key=str) == [("C", 1), (None, 1), (None, 2), (None, 3), (None, 4)]
+
+
+def test_a_snapshot_stays_until_a_later_state_has_come_back(by_row: Nights, store: Path) -> None:
+    by_row.run()
+    first = by_row.bookmark["snapshot"]
+    by_row.night(CHANGED)
+    second = by_row.bookmark["snapshot"]
+    assert snapshots(store) == sorted([first, second])
+
+    by_row.night(COUNTRIES)
+
+    third = by_row.bookmark["snapshot"]
+    assert snapshots(store) == sorted([second, third])
+
+
+def test_a_state_that_did_not_come_back_sends_the_changes_again(by_row: Nights) -> None:
+    by_row.run()
+    before = by_row.state
+    lost = by_row.night(CHANGED)
+
+    by_row.state = before
+    again = by_row.run()
+
+    assert sorted(map(str, (row["Code"] for row in rows(again)))) == sorted(row["Code"] for row in rows(lost))
+
+
+@pytest.mark.parametrize(
+    "damage", ["missing", "empty", "truncated", "foreign", "unknown version", "no state", "nonsense"]
+)
+def test_without_the_snapshot_that_the_state_names_everything_is_sent(
+    by_row: Nights, store: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    by_row.run()
+    (path,) = store.rglob("*.parquet")
+    content = path.read_bytes()
+    match damage:
+        case "missing":
+            path.unlink()
+        case "empty":
+            path.write_bytes(b"")
+        case "truncated":
+            path.write_bytes(content[:-10])
+        case "foreign":
+            path.write_bytes(content[:100] + bytes([content[100] ^ 1]) + content[101:])
+        case "unknown version":
+            by_row.bookmark["v"] = 2
+        case "no state":
+            by_row.state = {}
+        case _:
+            by_row.bookmark["snapshot"] = "../../../etc/passwd"
+
+    messages = by_row.night(CHANGED)
+
+    assert len(rows(messages)) == 3
+    assert ("All rows are sent" in caplog.text) or ("all rows are sent" in caplog.text)
+    assert rows(by_row.night(CHANGED + "PT;Portugal;1.0\r\n"))[0]["Code"] == "PT"
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"stream_overrides": {"countries": {"types": {"Size": "text"}}}}, r"columns have other types \(Size\)"),
+        (
+            {"stream_maps": {"countries": {"Twice": "Size and Size * 2"}}},
+            "stream maps or flattening are set differently",
+        ),
+    ],
+    ids=["types", "maps"],
+)
+def test_other_records_of_the_same_rows_are_sent_with_the_reason_and_what_is_gone(
+    by_row: Nights, settings: dict[str, Any], reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    by_row.run()
+
+    messages = by_row.night(CHANGED, **settings)
+
+    assert len(rows(messages)) == 4
+    assert rows(messages)[-1]["Code"] == "IT"
+    assert re.search(rf"All rows are sent: {reason}", caplog.text)
+    assert rows(by_row.run(**settings)) == []
+
+
+def test_another_selection_of_columns_sends_everything(
+    by_row: Nights, discover: Discover, caplog: pytest.LogCaptureFixture
+) -> None:
+    by_row.catalog = discover()
+    by_row.run()
+    deselect(by_row.catalog, "countries", "Size")
+
+    messages = by_row.night(CHANGED)
+
+    assert [row["Code"] for row in rows(messages)] == ["FR", "DE", "ES", "IT"]
+    assert "All rows are sent: other columns are selected (Size)" in caplog.text
+
+
+def test_another_key_sends_everything_and_says_that_the_table_is_to_be_loaded_anew(
+    by_row: Nights, caplog: pytest.LogCaptureFixture
+) -> None:
+    by_row.run()
+
+    messages = by_row.night(CHANGED, stream_overrides={"countries": {"key_columns": ["Name"]}})
+
+    assert len(rows(messages)) == 3
+    assert "All rows are sent: the key was (Code) and is (Name)" in caplog.text
+    assert "Load the table anew" in caplog.text
+
+
+def test_columns_that_change_places_are_no_change(by_row: Nights) -> None:
+    by_row.run()
+
+    messages = by_row.night(
+        "Size;Code;Name\r\n1.5;FR;France\r\n2.5;DE;Deutschland\r\n3.5;IT;Italia\r\n",
+        stream_overrides={"countries": {"key_columns": ["Code"], "types": {"Size": "number"}}},
+    )
+
+    assert rows(messages) == []
+
+
+@pytest.mark.parametrize("body", ["Code;Name;Size\r\n", "Code;Name;Size\r\nFR;France;1.5\r\n"], ids=["empty", "shrunk"])
+def test_too_many_rows_gone_fail_the_stream_before_anything_is_written(by_row: Nights, store: Path, body: str) -> None:
+    by_row.run()
+    kept, state = snapshots(store), by_row.state
+
+    with pytest.raises(ShrunkExportError, match="of the 3 rows of the last run are gone"):
+        by_row.night(body)
+
+    assert snapshots(store) == kept
+    assert by_row.state == state
+
+
+def test_rows_that_are_replaced_count_as_gone(by_row: Nights) -> None:
+    by_row.run()
+
+    with pytest.raises(ShrunkExportError, match="3 of the 3 rows"):
+        by_row.night("Code;Name;Size\r\nA;A;1.0\r\nB;B;2.0\r\nC;C;3.0\r\n")
+
+
+def test_a_cleared_list_is_cleared_when_the_guard_is_off(by_row: Nights) -> None:
+    by_row.run()
+
+    messages = by_row.night("Code;Name;Size\r\n", max_shrink_percent=100)
+
+    assert sorted(row["Code"] for row in rows(messages)) == ["DE", "FR", "IT"]
+    assert all(row["_sdc_deleted_at"] for row in rows(messages))
+    assert by_row.bookmark["rows"] == 0
+
+
+def test_a_failed_night_changes_nothing(by_row: Nights, store: Path, pigment: Pigment, discover: Discover) -> None:
+    by_row.catalog = discover()
+    by_row.run()
+    kept, state = snapshots(store), by_row.state
+    pigment.always_answer("/export/", Answer(500))
+
+    with pytest.raises(PigmentError, match="Pigment failed"):
+        by_row.run()
+
+    assert (snapshots(store), by_row.state) == (kept, state)
+
+
+def test_a_store_that_takes_nothing_fails_the_stream_before_anything_is_written(
+    pigment: Pigment, tap: MakeTap, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    pigment.add_list("Countries", COUNTRIES)
+    running = tap(change_detection="row", snapshot_uri=str(tmp_path / "file" / "below"))
+
+    with pytest.raises(SnapshotError, match="countries: snapshot_uri: cannot write"):
+        running.sync_all()
+
+    assert written(running) == []
+
+
+def test_an_address_that_fsspec_does_not_know_is_an_error(pigment: Pigment, tap: MakeTap) -> None:
+    pigment.add_list("Countries", COUNTRIES)
+
+    with pytest.raises(SnapshotError, match="snapshot_uri: nowhere://x"):
+        tap(change_detection="row", snapshot_uri="nowhere://x").sync_all()
+
+
+def test_snapshots_are_for_the_eyes_of_their_user_only(by_row: Nights, store: Path) -> None:
+    by_row.run()
+
+    (path,) = store.rglob("*.parquet")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_test_of_the_connection_leaves_no_snapshot(by_row: Nights, store: Path, tap: MakeTap) -> None:
+    running = tap(**by_row.settings)
+
+    running.run_connection_test()
+
+    assert snapshots(store) == []
+
+
+def test_maps_see_what_is_gone_with_its_other_columns_blank(by_row: Nights) -> None:
+    maps = {"stream_maps": {"countries": {"Shout": "Name and Name.upper()"}}}
+    by_row.run(**maps)
+
+    messages = by_row.night(CHANGED, **maps)
+
+    by_code = {row["Code"]: row for row in rows(messages)}
+    assert by_code["DE"]["Shout"] == "GERMANY"
+    assert by_code["IT"]["_sdc_deleted_at"]
+    assert by_code["IT"]["Shout"] is None
+
+
+def test_versions_are_not_activated_where_only_changes_are_sent(
+    by_row: Nights, caplog: pytest.LogCaptureFixture
+) -> None:
+    messages = by_row.run(emit_activate_version_messages=True)
+
+    assert of_type(messages, "ACTIVATE_VERSION") == []
+    assert "version" not in of_type(messages, "RECORD")[0]
+    assert "emit_activate_version_messages has no effect with change_detection: row" in caplog.text
+
+
+def test_two_runs_at_once_do_not_damage_each_other(by_row: Nights, store: Path) -> None:
+    by_row.run()
+    before = by_row.state
+    by_row.night(CHANGED)
+    one = by_row.state
+    by_row.state = before
+    by_row.night(COUNTRIES + "PT;Portugal;1.0\r\n")
+    other = by_row.state
+
+    for state in (one, other):
+        by_row.state = state
+        assert state["bookmarks"]["countries"]["snapshot"] in snapshots(store)
+    by_row.state = one
+    assert rows(by_row.night(CHANGED.replace("Germany", "Allemagne")))[0]["Name"] == "Allemagne"
+    by_row.state = other
+    assert rows(by_row.night(COUNTRIES + "PT;Lusitania;1.0\r\n"))[0]["Name"] == "Lusitania"
