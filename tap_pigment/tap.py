@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from functools import cached_property
+from time import monotonic
 from typing import IO, TYPE_CHECKING, Any
 
 from singer_sdk import Tap
@@ -104,10 +105,12 @@ class TapPigment(Tap):
     def __init__(
         self,
         *,
+        clock: Callable[[], float] = monotonic,
         sleep: Callable[[float], object] | None = None,
         **options: Any,  # noqa: ANN401 - the SDK's own, passed on as they are.
     ) -> None:
-        """Make the tap; `sleep` waits for some seconds between tries, in place of the clock."""
+        """Make the tap; `clock` tells the time in seconds, and `sleep` waits for some by it."""
+        self._clock = clock
         self._sleep = sleep
         self._ahead: Ahead[ExportStream, Spool] | None = None
         self._left_out: list[PigmentError] = []
@@ -117,6 +120,9 @@ class TapPigment(Tap):
         except (ValueError, TypeError):
             if options.get("parse_env_config"):
                 self._check_environment()  # Raises if that is the reason.
+            raise
+        except (PigmentError, SystemExit):
+            self._report_requests()
             raise
 
     @classmethod
@@ -165,7 +171,7 @@ class TapPigment(Tap):
     @cached_property
     def client(self) -> Client:
         """What talks to Pigment."""
-        return Client(self.settings, self.logger, sleep=self._sleep)
+        return Client(self.settings, self.logger, clock=self._clock, sleep=self._sleep)
 
     @cached_property
     def input_catalog(self) -> Catalog | None:
@@ -257,11 +263,24 @@ class TapPigment(Tap):
             raise
         finally:
             self._ahead = None
+            self._report_requests()
 
     def _fail_for_what_was_left_out(self) -> None:
         """Fail if discovery could not read a block: the others have been synced, but the run is no success."""
         if self._left_out:
             raise self._left_out[0]
+
+    def run_discovery(self) -> str:
+        """Write the catalog to standard output, and return it as JSON."""
+        try:
+            return super().run_discovery()
+        finally:
+            self._report_requests()
+
+    def _report_requests(self) -> None:
+        """Say what the run has asked of Pigment, once, at its end; a run without valid settings has no client."""
+        if "client" in vars(self):
+            self.logger.info("%s", self.client.tally)
 
     def take_spool(self, stream: ExportStream) -> Spool:
         """Return a stream's export: the one that was fetched ahead, or one fetched now."""

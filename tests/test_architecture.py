@@ -19,7 +19,7 @@ ALLOWED = {
     "ahead": "",
     "batches": "errors outlet",
     "catalog": "columns discovery errors listing naming settings",
-    "client": "errors failures protocol retry sample settings spool",
+    "client": "errors failures pacing protocol retry sample settings spool",
     "columns": "errors naming",
     "discovery": "client columns errors export listing naming protocol settings",
     "errors": "",
@@ -28,8 +28,9 @@ ALLOWED = {
     "outlet": "columns export naming sql",
     "listing": "client errors naming protocol settings",
     "naming": "",
+    "pacing": "failures settings tally",
     "protocol": "errors",
-    "retry": "errors failures protocol settings spool",
+    "retry": "errors failures pacing protocol settings spool",
     "sample": "errors failures protocol shape spool",
     "settings": "",
     "shape": "",
@@ -37,12 +38,13 @@ ALLOWED = {
     "sql": "columns naming",
     "streams": "batches catalog client columns errors export naming outlet protocol settings spool tap writer",
     "tap": "ahead catalog client discovery errors failures listing naming protocol settings spool streams writer",
+    "tally": "",
     "writer": "",
 }
 
 # `client` talks to Pigment and `retry` knows what can break; the others name a response, and nothing else.
 IMPORT_REQUESTS = {"client", "retry"}
-IMPORT_REQUESTS_FOR_TYPES = {"sample", "spool", "streams"}
+IMPORT_REQUESTS_FOR_TYPES = {"sample", "spool", "streams", "tally"}
 
 
 def imported(tree: ast.Module, *, for_types: bool = True) -> set[str]:
