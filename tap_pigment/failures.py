@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tap_pigment.protocol import Call
 
 WINDOW_SECONDS = 300
+WINDOW_REQUESTS = 500
 BASE_WAIT_SECONDS = 1
 MAX_WAIT_SECONDS = 30
 
@@ -80,8 +81,9 @@ _MEANINGS: Mapping[tuple[Right, int], tuple[type[PigmentError], str]] = {
     ),
 }
 _QUOTA_USED_UP = (
-    "Pigment's quota is used up (429): it allows 500 requests per 5 minutes and IP address, over everything that runs "
-    "there. Wait for 5 minutes; spread the runs that share the address, or give each its share (requests_per_window)."
+    f"Pigment's quota is used up (429): it allows {WINDOW_REQUESTS} requests per 5 minutes and IP address, over "
+    "everything that runs there. Wait for 5 minutes; spread the runs that share the address, or give each its share "
+    "(requests_per_window)."
 )
 
 

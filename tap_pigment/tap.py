@@ -7,10 +7,12 @@ import json
 import signal
 import sys
 import threading
+from dataclasses import replace
 from functools import cached_property
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Any
 
+import click
 from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, StreamMapConfigError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
@@ -19,6 +21,7 @@ from singer_sdk.plugin_base import SingerCommand
 from tap_pigment import settings as settings_module
 from tap_pigment.ahead import Ahead
 from tap_pigment.catalog import HOW_TO_REFRESH, resolved, schema_of
+from tap_pigment.check import Mark, check
 from tap_pigment.client import Client
 from tap_pigment.discovery import discover
 from tap_pigment.errors import PigmentError, SettingsError
@@ -35,7 +38,6 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import ClassVar
 
-    import click
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.singerlib import Catalog, CatalogEntry
 
@@ -301,7 +303,7 @@ class TapPigment(Tap):
             raise SettingsError(f"--config: cannot read {' or '.join(value)} as JSON: {error}.") from None
 
     @classmethod
-    def invoke(  # type: ignore[override] # The SDK's own signature, which its base class does not have either.
+    def invoke(  # type: ignore[override] # noqa: PLR0913 - the SDK's own signature, and one option of ours.
         cls,
         *,
         about: bool = False,
@@ -309,12 +311,15 @@ class TapPigment(Tap):
         config: Any = None,  # noqa: ANN401 - the SDK's own type is private.
         state: IO[str] | None = None,
         catalog: IO[str] | None = None,
+        check_only: bool = False,
     ) -> None:
         """Run the command line, once what its files hold is known to be what it should.
 
         Raises:
             SettingsError: If it is not.
         """
+        if check_only and not about:
+            sys.exit(cls._check(config))
         super().invoke(
             about=about,
             about_format=about_format,
@@ -324,9 +329,27 @@ class TapPigment(Tap):
         )
 
     @classmethod
+    def _check(cls, config: Any) -> int:  # noqa: ANN401 - see above.
+        """Write what a check finds, for people and not for targets; return the exit code."""
+        tap = cls(config=config.config, parse_env_config=config.parse_env, validate_config=True, setup_mapper=False)
+        settings = replace(tap.settings, max_retries=0)  # Who checks wants to know how it is now.
+        failed = False
+        for finding in check(Client(settings, tap.logger), settings):
+            click.echo(finding)
+            failed = failed or finding.mark is Mark.FAIL
+        return int(failed)
+
+    @classmethod
     def get_singer_command(cls) -> click.Command:
         """Return the command line."""
         command = super().get_singer_command()
+        command.params.append(
+            click.Option(
+                ["--check", "check_only"],
+                is_flag=True,
+                help="Test key, rights, applications and quota, without extracting anything.",
+            )
+        )
         return PigmentCommand(
             name=command.name,
             callback=command.callback,

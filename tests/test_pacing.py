@@ -67,8 +67,9 @@ def shared_clock() -> SharedClock:
 
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(8) as pool:
-        yield pool
+    pool = ThreadPoolExecutor(8)
+    yield pool
+    pool.shutdown(wait=False, cancel_futures=True)
 
 
 # The window

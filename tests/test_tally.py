@@ -118,6 +118,18 @@ def test_a_run_that_fails_before_it_has_streams_says_it_too(
     assert said(caplog.messages) == ["Pigment was asked once (0 of them again), 0.0 MB received, 0.0 s waited."]
 
 
+def test_a_run_that_fails_before_it_has_asked_anything_says_nothing(
+    pigment: Pigment, discover: Discover, tap: MakeTap, caplog: pytest.LogCaptureFixture
+) -> None:
+    pigment.add_list("Countries", "Code;Name\r\nFR;France\r\n")
+    catalog = discover()
+
+    with pytest.raises(PigmentError):
+        tap(catalog=catalog, stream_overrides={"countries": {"key_columns": ["Iso"]}})
+
+    assert said(caplog.messages) == []
+
+
 @pytest.mark.parametrize("option", ["--discover", "--catalog"])
 def test_the_command_says_it_once(
     pigment: Pigment, discover: Discover, run_command: RunCommand, tmp_path: Path, option: str
