@@ -1,4 +1,4 @@
-"""The only place that talks to Pigment: session, authenticators, backoff, spooling."""
+"""The only place that talks to Pigment: session, authenticators, pacing, backoff, spooling."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 from datetime import UTC, datetime
 from importlib.metadata import version
 from random import random
+from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 import requests
@@ -16,6 +17,7 @@ from singer_sdk.authenticators import BearerTokenAuthenticator
 from tap_pigment import protocol
 from tap_pigment.errors import PigmentExportError, RequestRefusedError
 from tap_pigment.failures import failure, is_retriable, is_success, not_csv
+from tap_pigment.pacing import Pacer
 from tap_pigment.protocol import Right
 from tap_pigment.retry import Retry
 from tap_pigment.sample import SAMPLE_ROWS, receive_sample
@@ -35,12 +37,13 @@ Answer = TypeVar("Answer")
 
 
 class Client:
-    """Pigment's API, for one run: one session and one authenticator for each key, shared by all threads.
+    """Pigment's API, for one run: one session, one pacer and one authenticator for each key, shared by all threads.
 
     Args:
         settings: The settings.
         logger: Where every wait is told.
-        sleep: Waits for some seconds; the default is cut short by `close`.
+        clock: The time in seconds, from whenever.
+        sleep: Waits for some seconds, by the same clock; the default is cut short by `close`.
         draw: Draws a number from 0 to 1, for jitter.
     """
 
@@ -49,13 +52,22 @@ class Client:
         settings: Settings,
         logger: logging.Logger,
         *,
+        clock: Callable[[], float] = monotonic,
         sleep: Callable[[float], object] | None = None,
         draw: Callable[[], float] = random,
     ) -> None:
         self._settings = settings
         self._logger = logger
         self._closing = threading.Event()
-        self.retry = Retry(settings, logger, sleep=sleep or self._closing.wait, draw=draw)
+        self._pacer = Pacer(
+            settings,
+            logger,
+            clock=clock,
+            sleep=sleep or self._closing.wait,
+            is_cancelled=self._closing.is_set,
+        )
+        self.retry = Retry(settings, logger, pacer=self._pacer, draw=draw)
+        self.tally = self._pacer.tally
         self._folder = SpoolFolder(settings.spool_dir)
         self._unended_lines_seen = False
         self._lock = threading.Lock()
@@ -112,7 +124,8 @@ class Client:
         """Return the JSON that answers a call."""
 
         def ask() -> object:
-            with self.send(self.prepared(call), call) as response:
+            response = self.send(self.prepared(call), call)
+            with self.tally.counted_body(response):
                 try:
                     return response.json()
                 except requests.JSONDecodeError:
@@ -139,7 +152,7 @@ class Client:
 
     # Exports
 
-    def sample(self, call: Call) -> Spool:
+    def sample(self, call: Call, *, rows: int = SAMPLE_ROWS) -> Spool:
         """Return an export's header and first rows; the connection is closed as soon as they have come.
 
         Raises:
@@ -148,7 +161,8 @@ class Client:
 
         def sample() -> Spool:
             response = self.send(self.prepared(call), call)
-            return receive_sample(response, datetime.now(UTC), call, self._folder, rows=SAMPLE_ROWS)
+            with self.tally.counted_body(response):
+                return receive_sample(response, datetime.now(UTC), call, self._folder, rows=rows)
 
         return self._answer(sample, call, phase="discovery")
 
@@ -162,7 +176,7 @@ class Client:
         Raises:
             TryAgainError: If it is not complete.
         """
-        with response:
+        with self.tally.counted_body(response):
             received_at = datetime.now(UTC)
             return reception.receive(response, received_at, line_end_expected=not self._unended_lines_seen)
 
@@ -205,23 +219,25 @@ class Client:
         return text
 
     def send(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
-        """Send a request once and return the response, its body still to be read.
+        """Send a request once, when its turn has come, and return the response, its body still to be read.
 
         Raises:
             TryAgainError: If another try may succeed.
             PigmentError: If none will.
             requests.RequestException: If there is no answer.
         """
+        self._pacer.wait_for_turn()
         if self._closing.is_set():
             raise PigmentExportError(f"While {call.purpose}: the run was stopped.")
         # Session.send does not look at REQUESTS_CA_BUNDLE by itself.
         environment = self.session.merge_environment_settings(request.url, {}, stream=True, verify=None, cert=None)
+        self.tally.count_request()
         response = self.session.send(
             request, timeout=self._settings.request_timeout_seconds, allow_redirects=False, **environment
         )
         if is_success(response.status_code):
             return response
-        with response:
+        with self.tally.counted_body(response):
             text = response.raw.read(_MAX_ERROR_BYTES, decode_content=True).decode("utf-8", "replace")
         location = response.headers.get("Location", "")
         error = failure(call, response.status_code, self._without_keys(text), self._without_keys(location))

@@ -74,7 +74,11 @@ def discover(
             return error
 
     with ThreadPoolExecutor(settings.parallel_exports, thread_name_prefix="discovery") as pool:
-        results = list(pool.map(define_or_fail, listing.streams))
+        try:
+            results = list(pool.map(define_or_fail, listing.streams))
+        except BaseException:
+            client.close()  # Or the pool would let the others wait to their end.
+            raise
     named = zip(listing.streams, results, strict=True)
     failures = {str(stream.name): result for stream, result in named if isinstance(result, PigmentError)}
     if failures and len(failures) == len(results):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tap_pigment.protocol import Call
 
 WINDOW_SECONDS = 300
+WINDOW_REQUESTS = 500
 BASE_WAIT_SECONDS = 1
 MAX_WAIT_SECONDS = 30
 
@@ -80,8 +81,9 @@ _MEANINGS: Mapping[tuple[Right, int], tuple[type[PigmentError], str]] = {
     ),
 }
 _QUOTA_USED_UP = (
-    "Pigment's quota is used up (429): it allows 500 requests per 5 minutes and IP address, over everything that runs "
-    "there. Wait for 5 minutes, and spread the runs that share the address."
+    f"Pigment's quota is used up (429): it allows {WINDOW_REQUESTS} requests per 5 minutes and IP address, over "
+    "everything that runs there. Wait for 5 minutes; spread the runs that share the address, or give each its share "
+    "(requests_per_window)."
 )
 
 
@@ -92,12 +94,17 @@ def is_success(status: int) -> bool:
 
 def is_retriable(status: int) -> bool:
     """Return whether sending the same request again can help."""
-    return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return is_over_quota(status) or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def is_over_quota(status: int) -> bool:
+    """Return whether a status says that the quota is used up."""
+    return status == HTTPStatus.TOO_MANY_REQUESTS
 
 
 def leaves_no_quota(status: int, headers: Mapping[str, str]) -> bool:
     """Return whether the quota is used up, and Pigment does not say until when."""
-    return status == HTTPStatus.TOO_MANY_REQUESTS and "Retry-After" not in headers
+    return is_over_quota(status) and "Retry-After" not in headers
 
 
 def failure(call: Call, status: int, text: str, location: str = "") -> PigmentError:
@@ -110,7 +117,7 @@ def failure(call: Call, status: int, text: str, location: str = "") -> PigmentEr
         location: Where a redirect points to.
     """
     error_class: type[PigmentError] = PigmentExportError
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
+    if is_over_quota(status):
         meaning = _QUOTA_USED_UP
     elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         meaning = f"Pigment failed ({status}). Run again later."

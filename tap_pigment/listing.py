@@ -14,7 +14,7 @@ from tap_pigment.settings import StreamOverride
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from tap_pigment.client import Client
     from tap_pigment.protocol import Block
@@ -71,9 +71,19 @@ def find_streams(client: Client, settings: Settings) -> Listing:
         for block in listed:
             # A block shared by two applications is one block, and one stream.
             blocks.setdefault(block.id, block)
-    typed = [block for block in blocks.values() if block.type.label in settings.block_types]
-    wanted = [stream for stream in name_streams(typed, names, settings) if is_wanted(stream, settings)]
-    return Listing(blocks, tuple(wanted), modellings)
+    return Listing(blocks, wanted_streams(blocks.values(), names, settings), modellings)
+
+
+def wanted_streams(
+    blocks: Iterable[Block], application_names: Mapping[str, str], settings: Settings
+) -> tuple[NamedStream, ...]:
+    """Return the blocks that the settings want, under the names of their streams.
+
+    Raises:
+        SettingsError: If a name that an override gives is another stream's.
+    """
+    typed = [block for block in blocks if block.type.label in settings.block_types]
+    return tuple(stream for stream in name_streams(typed, application_names, settings) if is_wanted(stream, settings))
 
 
 def report(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
-from time import monotonic
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import backoff
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from backoff.types import Details
 
+    from tap_pigment.pacing import Pacer
     from tap_pigment.protocol import Call
     from tap_pigment.settings import Settings
 
@@ -40,13 +40,14 @@ _TRANSIENT = (
 class Retry:
     """How failed requests are sent again.
 
-    The waiting is done in `pause`, not by `backoff`, so that it can be cut short and be given another clock.
+    The waiting is done by the pacer, not by `backoff`, so that it can be cut short and be given another clock.
 
     Args:
         settings: The settings.
         logger: Where every wait is told.
-        sleep: Waits for some seconds.
+        pacer: What waits, counts, and holds back all requests once the quota is used up.
         draw: Draws a number from 0 to 1, for jitter.
+        today: The date and time, to which a date in `Retry-After` is compared.
     """
 
     def __init__(
@@ -54,13 +55,15 @@ class Retry:
         settings: Settings,
         logger: logging.Logger,
         *,
-        sleep: Callable[[float], object],
+        pacer: Pacer,
         draw: Callable[[], float],
+        today: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
         self._logger = logger
-        self._sleep = sleep
+        self._pacer = pacer
         self._draw = draw
+        self._today = today
 
     def decorated(
         self,
@@ -73,28 +76,38 @@ class Retry:
     ) -> Callable[Arguments, Answer]:
         """Return `ask` as a function that tries again after failures that another try may mend.
 
-        When all end at the quota, which frees only as its window passes, the rest of the window is waited out, once.
+        When all end at the quota, which frees only as its window passes, the rest of the window is waited out, once: it
+        is over 5 minutes after the first refusal, at the latest.
         """
-        trying = backoff.on_exception(
-            waits or self.no_waits,
-            _TRANSIENT,
-            max_tries=max_tries or self.max_tries,
-            jitter=jitter,
-            on_backoff=on_backoff or self.pause,
-            logger=None,
-        )(ask)
 
         @wraps(ask)
         def ask_patiently(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
-            began = monotonic()
+            refused_at: list[float] = []
+
+            def ask_once() -> Answer:
+                try:
+                    return ask(*args, **kwargs)
+                except TryAgainError as error:
+                    if error.leaves_no_quota:
+                        refused_at.append(self._pacer.now())
+                    raise
+
+            trying = backoff.on_exception(
+                waits or self.no_waits,
+                _TRANSIENT,
+                max_tries=max_tries or self.max_tries,
+                jitter=jitter,
+                on_backoff=on_backoff or self.pause,
+                logger=None,
+            )(ask_once)
             try:
-                return trying(*args, **kwargs)
+                return trying()
             except TryAgainError as error:
                 if not error.leaves_no_quota or not self._settings.max_retries:
                     raise
-                seconds = max(WINDOW_SECONDS - (monotonic() - began), 0)
+                seconds = max(WINDOW_SECONDS - (self._pacer.now() - refused_at[0]), 0)
                 self._logger.warning("Waiting %.1f s, until the window of the quota has passed.", seconds)
-                self._sleep(seconds)
+                self._wait_before_another_try(error, seconds)
                 return ask(*args, **kwargs)
 
         return ask_patiently
@@ -111,7 +124,7 @@ class Retry:
         """Wait before the next try, and say why."""
         error = details["exception"]
         headers = error.headers if isinstance(error, TryAgainError) else {}
-        seconds = seconds_before_retry(details["tries"], headers, now=datetime.now(UTC), draw=self._draw)
+        seconds = seconds_before_retry(details["tries"], headers, now=self._today(), draw=self._draw)
         self._logger.warning(
             "Try %d of %d failed. Waiting %.1f s before the next. %s",
             details["tries"],
@@ -119,7 +132,13 @@ class Retry:
             seconds,
             _reason(error),
         )
-        self._sleep(seconds)
+        self._wait_before_another_try(error, seconds)
+
+    def _wait_before_another_try(self, error: BaseException, seconds: float) -> None:
+        self._pacer.tally.count_again()
+        if isinstance(error, TryAgainError) and error.is_over_quota:
+            self._pacer.hold(seconds)
+        self._pacer.wait(seconds)
 
     @contextmanager
     def final_errors(self, call: Call) -> Iterator[None]:

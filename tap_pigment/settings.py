@@ -151,6 +151,13 @@ SETTINGS = th.PropertiesList(
         description="How often a failed request is sent again, after the first try.",
     ),
     th.Property(
+        "requests_per_window",
+        th.IntegerType(nullable=False, minimum=1),
+        default=500,
+        title="Requests per window",
+        description="Requests in any 5 minutes, at most. Lower it to leave quota for others on the same IP address.",
+    ),
+    th.Property(
         "parallel_exports",
         th.IntegerType(nullable=False, minimum=1, maximum=64),
         default=4,
@@ -299,6 +306,7 @@ class Settings:
     stream_overrides: Mapping[str, StreamOverride]
     request_timeout_seconds: int
     max_retries: int
+    requests_per_window: int
     parallel_exports: int
     spool_dir: Path | None
     change_detection: ChangeDetection
@@ -327,6 +335,7 @@ class Settings:
             },
             request_timeout_seconds=value["request_timeout_seconds"],
             max_retries=value["max_retries"],
+            requests_per_window=value["requests_per_window"],
             parallel_exports=value["parallel_exports"],
             spool_dir=Path(value["spool_dir"]) if value["spool_dir"] else None,
             change_detection=ChangeDetection(value["change_detection"]),

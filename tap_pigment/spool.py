@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from singer_sdk.exceptions import RetriableAPIError
 
 from tap_pigment.errors import MalformedExportError, PigmentError, PigmentExportError, SpoolError
-from tap_pigment.failures import leaves_no_quota, not_csv
+from tap_pigment.failures import is_over_quota, leaves_no_quota, not_csv
 from tap_pigment.shape import CsvShape, first_fault
 
 if TYPE_CHECKING:
@@ -40,13 +40,15 @@ class TryAgainError(RetriableAPIError):
     Attributes:
         final: What to say if no try mends it.
         headers: The answer's headers, for `Retry-After`.
-        leaves_no_quota: The quota is used up, and Pigment does not say until when.
+        is_over_quota: The quota is used up.
+        leaves_no_quota: It is, and Pigment does not say until when.
     """
 
     def __init__(self, final: PigmentError, response: Response) -> None:
         super().__init__(str(final), response)
         self.final = final
         self.headers: Mapping[str, str] = response.headers
+        self.is_over_quota = is_over_quota(response.status_code)
         self.leaves_no_quota = leaves_no_quota(response.status_code, response.headers)
 
 

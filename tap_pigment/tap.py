@@ -8,9 +8,12 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
+from time import monotonic
 from typing import IO, TYPE_CHECKING, Any
 
+import click
 from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, StreamMapConfigError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
@@ -19,6 +22,7 @@ from singer_sdk.plugin_base import SingerCommand
 from tap_pigment import settings as settings_module
 from tap_pigment.ahead import Ahead
 from tap_pigment.catalog import HOW_TO_REFRESH, resolved, schema_of
+from tap_pigment.check import Mark, check
 from tap_pigment.client import Client
 from tap_pigment.discovery import discover
 from tap_pigment.errors import PigmentError, SettingsError, StreamsFailedError
@@ -35,7 +39,6 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import ClassVar
 
-    import click
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.singerlib import Catalog, CatalogEntry
 
@@ -108,10 +111,12 @@ class TapPigment(Tap):
     def __init__(
         self,
         *,
+        clock: Callable[[], float] = monotonic,
         sleep: Callable[[float], object] | None = None,
         **options: Any,  # noqa: ANN401 - the SDK's own, passed on as they are.
     ) -> None:
-        """Make the tap; `sleep` waits for some seconds between tries, in place of the clock."""
+        """Make the tap; `clock` tells the time in seconds, and `sleep` waits for some by it."""
+        self._clock = clock
         self._sleep = sleep
         self._ahead: Ahead[ExportStream, Spool] | None = None
         self._failures: dict[str, Exception] = {}
@@ -121,6 +126,9 @@ class TapPigment(Tap):
         except (ValueError, TypeError):
             if options.get("parse_env_config"):
                 self._check_environment()  # Raises if that is the reason.
+            raise
+        except (PigmentError, SystemExit):
+            self._report_requests()
             raise
 
     @classmethod
@@ -169,7 +177,7 @@ class TapPigment(Tap):
     @cached_property
     def client(self) -> Client:
         """What talks to Pigment."""
-        return Client(self.settings, self.logger, sleep=self._sleep)
+        return Client(self.settings, self.logger, clock=self._clock, sleep=self._sleep)
 
     @cached_property
     def input_catalog(self) -> Catalog | None:
@@ -268,6 +276,7 @@ class TapPigment(Tap):
             raise
         finally:
             self._ahead = None
+            self._report_requests()
 
     def _fail_if_streams_did(self, selected: int) -> None:
         """Fail after the last stream if one has failed; `selected` is how many there were."""
@@ -293,6 +302,18 @@ class TapPigment(Tap):
             self._stop_if_asked_to()
             self.logger.warning("%s failed; the run goes on to its end, and then fails. %s", stream_name, error)
 
+    def run_discovery(self) -> str:
+        """Write the catalog to standard output, and return it as JSON."""
+        try:
+            return super().run_discovery()
+        finally:
+            self._report_requests()
+
+    def _report_requests(self) -> None:
+        """Say what the run has asked of Pigment, once, at its end; a run without valid settings has no client."""
+        if "client" in vars(self):
+            self.logger.info("%s", self.client.tally)
+
     def take_spool(self, stream: ExportStream) -> Spool:
         """Return a stream's export: the one that was fetched ahead, or one fetched now."""
         if self._ahead and stream in self._ahead:
@@ -312,7 +333,7 @@ class TapPigment(Tap):
             raise SettingsError(f"--config: cannot read {' or '.join(value)} as JSON: {error}.") from None
 
     @classmethod
-    def invoke(  # type: ignore[override] # The SDK's own signature, which its base class does not have either.
+    def invoke(  # type: ignore[override] # noqa: PLR0913 - the SDK's own signature, and one option of ours.
         cls,
         *,
         about: bool = False,
@@ -320,12 +341,15 @@ class TapPigment(Tap):
         config: Any = None,  # noqa: ANN401 - the SDK's own type is private.
         state: IO[str] | None = None,
         catalog: IO[str] | None = None,
+        check_only: bool = False,
     ) -> None:
         """Run the command line, once what its files hold is known to be what it should.
 
         Raises:
             SettingsError: If it is not.
         """
+        if check_only and not about:
+            sys.exit(cls._check(config))
         super().invoke(
             about=about,
             about_format=about_format,
@@ -335,9 +359,27 @@ class TapPigment(Tap):
         )
 
     @classmethod
+    def _check(cls, config: Any) -> int:  # noqa: ANN401 - see above.
+        """Write what a check finds, for people and not for targets; return the exit code."""
+        tap = cls(config=config.config, parse_env_config=config.parse_env, validate_config=True, setup_mapper=False)
+        settings = replace(tap.settings, max_retries=0)  # Who checks wants to know how it is now.
+        failed = False
+        for finding in check(Client(settings, tap.logger), settings):
+            click.echo(finding)
+            failed = failed or finding.mark is Mark.FAIL
+        return int(failed)
+
+    @classmethod
     def get_singer_command(cls) -> click.Command:
         """Return the command line."""
         command = super().get_singer_command()
+        command.params.append(
+            click.Option(
+                ["--check", "check_only"],
+                is_flag=True,
+                help="Test key, rights, applications and quota, without extracting anything.",
+            )
+        )
         return PigmentCommand(
             name=command.name,
             callback=command.callback,

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -17,10 +18,12 @@ from tap_pigment.writer import BlockWriter
 from tests.pigment import API_KEY, APPLICATION_ID, Pigment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 Message = dict[str, Any]
+
+PATIENCE_SECONDS = 5
 
 
 class MakeTap(Protocol):
@@ -57,6 +60,23 @@ class RunCommand(Protocol):
         """Return the ended process, its output captured."""
 
 
+class Clock:
+    """A clock that stands still, but for waits, which pass at once."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.waits: list[float] = []
+
+    def __call__(self) -> float:
+        """Return the seconds that have passed."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let some seconds pass."""
+        self.waits.append(seconds)
+        self.now += seconds
+
+
 class RecordWriter(SingerWriter):
     """Keeps the messages that the tap would write, as a target would read them; it knows nothing of blocks."""
 
@@ -91,13 +111,19 @@ def config(pigment: Pigment) -> dict[str, Any]:
 
 
 @pytest.fixture
-def waits() -> list[float]:
-    """The seconds that the tap has waited between tries, which pass at once."""
-    return []
+def clock() -> Clock:
+    """The clock by which the tap waits."""
+    return Clock()
 
 
 @pytest.fixture
-def tap(config: Mapping[str, Any], waits: list[float]) -> MakeTap:
+def waits(clock: Clock) -> list[float]:
+    """The seconds that the tap has waited, which pass at once."""
+    return clock.waits
+
+
+@pytest.fixture
+def tap(config: Mapping[str, Any], clock: Clock) -> MakeTap:
     def make(
         *, catalog: Mapping[str, Any] | None = None, state: Mapping[str, Any] | None = None, **settings: object
     ) -> TapPigment:
@@ -108,7 +134,8 @@ def tap(config: Mapping[str, Any], waits: list[float]) -> MakeTap:
             state=dict(state or {}),
             message_writer=Recorder(),
             setup_mapper=True,
-            sleep=waits.append,
+            clock=clock,
+            sleep=clock.sleep,
         )
 
     return make
@@ -154,6 +181,14 @@ def run_command(tmp_path: Path, config: Mapping[str, Any]) -> RunCommand:
         )
 
     return run
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Return whether a condition comes true in time."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return condition()
 
 
 def written(tap: TapPigment) -> list[Message]:

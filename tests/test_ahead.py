@@ -2,26 +2,17 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import TypeVar
 
 import pytest
 
 from tap_pigment.ahead import Ahead
-
-PATIENCE_SECONDS = 5
+from tests.conftest import PATIENCE_SECONDS, eventually
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    """Return whether a condition comes true in time."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.001)
-    return condition()
 
 
 def threads() -> set[threading.Thread]:

@@ -279,6 +279,26 @@ def test_no_key_of_any_form_is_shown(
     assert "SECRET" not in result.stderr + result.stdout
 
 
+def test_a_run_that_waits_for_its_turn_can_be_stopped(
+    pigment: Pigment, config: Mapping[str, Any], tmp_path: Path
+) -> None:
+    pigment.add_list("Countries", COUNTRIES)
+    (tmp_path / "config.json").write_text(json.dumps({**config, "requests_per_window": 1}))
+    command = [sys.executable, "-m", "tap_pigment", "--config", str(tmp_path / "config.json")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr
+        assert any("requests_per_window allows 1 in 5 minutes" in line for line in running.stderr)
+
+        running.send_signal(signal.SIGTERM)
+        try:
+            _, log = running.communicate(timeout=60)
+        finally:
+            running.kill()
+
+    assert running.returncode == 143
+    assert "Pigment was asked once" in log
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_a_run_that_is_stopped_is_no_success_and_leaves_nothing(
     pigment: Pigment, config: Mapping[str, Any], tmp_path: Path, number: int, code: int

@@ -2,19 +2,23 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 
 import pytest
 import requests
 
 from tap_pigment.errors import ApiKeyError, PigmentError, PigmentExportError
 from tap_pigment.failures import failure
+from tap_pigment.pacing import Pacer
 from tap_pigment.protocol import list_blocks
 from tap_pigment.retry import Retry
 from tap_pigment.settings import Settings
 from tap_pigment.spool import TryAgainError
+from tests.conftest import Clock
 
 CALL = list_blocks("app-1")
 LOGGER = logging.getLogger("test-retry")
+TODAY = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 PREFIX = "While listing the blocks of application app-1: "
 
 
@@ -24,11 +28,13 @@ class Pigment:
     def __init__(self, *failures: Callable[[], Exception], max_retries: int = 3) -> None:
         self.failures = list(failures)
         self.asked = 0
-        self.waits: list[float] = []
+        self.clock = Clock()
+        self.waits = self.clock.waits
         settings = Settings.from_config(
             {"api_key": "pgmt_Abc", "application_id": "app-1", "max_retries": max_retries, "request_timeout_seconds": 7}
         )
-        self.retry = Retry(settings, LOGGER, sleep=self.waits.append, draw=lambda: 1.0)
+        self.pacer = Pacer(settings, LOGGER, clock=self.clock, sleep=self.clock.sleep, is_cancelled=lambda: False)
+        self.retry = Retry(settings, LOGGER, pacer=self.pacer, draw=lambda: 1.0, today=lambda: TODAY)
 
     def answer(self) -> str:
         """Fail while failures are left, then answer."""
@@ -90,6 +96,21 @@ def test_retry_after_is_waited_for() -> None:
 
     assert pigment.ask() == "answer"
     assert pigment.waits == [17.0, 300.0, 4.0]
+
+
+def test_a_date_in_retry_after_is_waited_for() -> None:
+    pigment = Pigment(status(429, {"Retry-After": "Thu, 01 Jan 2026 12:00:42 GMT"}))
+
+    assert pigment.ask() == "answer"
+    assert pigment.waits == [42.0]
+
+
+def test_what_is_sent_again_is_counted() -> None:
+    pigment = Pigment(refused, status(503), refused)
+
+    pigment.ask()
+
+    assert str(pigment.pacer.tally) == "Pigment was asked 0 times (3 of them again), 0.0 MB received, 7.0 s waited."
 
 
 @pytest.mark.parametrize(
@@ -237,10 +258,28 @@ def test_after_the_last_refusal_for_quota_the_rest_of_the_window_is_waited_out_o
     pigment = Pigment(*[status(429)] * 4)
 
     assert pigment.ask() == "answer"
-
     assert pigment.asked == 5
-    assert pigment.waits[:3] == [1.0, 2.0, 4.0]
-    assert 290 <= sum(pigment.waits) <= 310
+    assert pigment.waits == [1.0, 2.0, 4.0, 293.0]
+
+
+def test_the_window_is_counted_from_the_first_refusal_for_quota() -> None:
+    pigment = Pigment(status(503, {"Retry-After": "200"}), status(429), status(429), status(429))
+
+    assert pigment.ask() == "answer"
+    assert pigment.waits == [200.0, 2.0, 4.0, 294.0]
+
+
+def test_a_request_that_waited_long_for_its_turn_waits_for_the_whole_window_all_the_same() -> None:
+    pigment = Pigment(*[status(429)] * 4)
+    pigment.pacer.hold(250)
+
+    def ask_in_turn() -> str:
+        pigment.pacer.wait_for_turn()
+        return pigment.answer()
+
+    pigment.retry.decorated(ask_in_turn)()
+
+    assert pigment.waits == [250.0, 1.0, 2.0, 4.0, 293.0]
 
 
 def test_the_window_is_waited_out_only_once() -> None:
@@ -249,4 +288,31 @@ def test_the_window_is_waited_out_only_once() -> None:
     with pytest.raises(PigmentExportError, match="quota is used up"):
         pigment.ask()
 
-    assert sum(pigment.waits) <= 310
+    assert pigment.asked == 5
+    assert pigment.waits == [1.0, 2.0, 4.0, 293.0]
+
+
+def test_after_a_last_refusal_that_said_how_long_to_wait_nothing_more_is_waited_for() -> None:
+    pigment = Pigment(*[status(429, {"Retry-After": "5"})] * 9)
+
+    with pytest.raises(PigmentExportError, match="quota is used up"):
+        pigment.ask()
+
+    assert pigment.waits == [5.0, 5.0, 5.0]
+
+
+def test_without_retries_a_refusal_for_quota_is_not_waited_for() -> None:
+    pigment = Pigment(status(429), max_retries=0)
+
+    with pytest.raises(PigmentExportError, match="quota is used up"):
+        pigment.ask()
+
+    assert pigment.waits == []
+
+
+def test_the_wait_for_the_window_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    pigment = Pigment(*[status(429)] * 4)
+
+    pigment.ask()
+
+    assert caplog.messages[-1] == "Waiting 293.0 s, until the window of the quota has passed."

@@ -127,6 +127,7 @@ def test_an_address_holds_nothing_but_an_address(url: str) -> None:
         ({"aplication_id": "x"}, ["'aplication_id' was unexpected"]),
         ({"max_retries": -1}, ["-1", "max_retries"]),
         ({"max_retries": "3"}, ["'3'", "max_retries"]),
+        ({"requests_per_window": 0}, ["0", "requests_per_window"]),
         ({"request_timeout_seconds": 0}, ["0", "request_timeout_seconds"]),
         ({"parallel_exports": 0}, ["0", "parallel_exports"]),
         ({"parallel_exports": 65}, ["65", "parallel_exports"]),
@@ -206,6 +207,7 @@ def test_the_settings_that_users_need_not_set() -> None:
         stream_overrides={},
         request_timeout_seconds=60,
         max_retries=3,
+        requests_per_window=500,
         parallel_exports=4,
         spool_dir=None,
         change_detection=ChangeDetection.NONE,
@@ -233,6 +235,7 @@ def test_the_settings_that_users_set() -> None:
             "infer_types": False,
             "request_timeout_seconds": 5,
             "max_retries": 0,
+            "requests_per_window": 40,
             "parallel_exports": 1,
             "spool_dir": "/tmp/spool",  # noqa: S108 - a path that is not opened.
             "change_detection": "row",
@@ -256,6 +259,7 @@ def test_the_settings_that_users_set() -> None:
         stream_overrides={},
         request_timeout_seconds=5,
         max_retries=0,
+        requests_per_window=40,
         parallel_exports=1,
         spool_dir=Path("/tmp/spool"),  # noqa: S108 - a path that is not opened.
         change_detection=ChangeDetection.ROW,
