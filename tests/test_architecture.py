@@ -19,13 +19,14 @@ ALLOWED = {
     "ahead": "",
     "batches": "errors outlet",
     "catalog": "columns discovery errors listing naming settings",
-    "client": "errors failures protocol retry sample settings spool",
+    "client": "errors failures protocol retry sample settings spool transport",
     "columns": "errors naming",
     "discovery": "client columns errors export listing naming protocol settings",
     "errors": "",
     "export": "columns errors shape spool sql",
     "failures": "errors protocol",
     "outlet": "columns export naming sql",
+    "line": "",
     "listing": "client errors naming protocol settings",
     "naming": "",
     "protocol": "errors",
@@ -33,16 +34,17 @@ ALLOWED = {
     "sample": "errors failures protocol shape spool",
     "settings": "",
     "shape": "",
-    "spool": "errors failures protocol shape",
+    "spool": "errors failures protocol shape transport",
     "sql": "columns naming",
     "streams": "batches catalog client columns errors export naming outlet protocol settings spool tap writer",
     "tap": "ahead catalog client discovery errors failures listing naming protocol settings spool streams writer",
+    "transport": "line",
     "writer": "",
 }
 
-# `client` talks to Pigment and `retry` knows what can break; the others name a response, and nothing else.
-IMPORT_REQUESTS = {"client", "retry"}
-IMPORT_REQUESTS_FOR_TYPES = {"sample", "spool", "streams"}
+# `client` talks to Pigment, over `transport` and `line`; `retry` knows what can break; the others name a response only.
+IMPORT_REQUESTS = {"client", "retry", "transport"}
+IMPORT_REQUESTS_FOR_TYPES = {"line", "sample", "spool", "streams"}
 
 
 def imported(tree: ast.Module, *, for_types: bool = True) -> set[str]:
@@ -113,7 +115,8 @@ def test_only_the_client_talks_over_the_network() -> None:
 @pytest.mark.parametrize("package", ["http", "httpx", "httpx2", "socket", "urllib3"])
 def test_nothing_else_opens_connections(package: str) -> None:
     # For the names of statuses, and of what breaks.
-    allowed = {"http": {"failures"}, "urllib3": {"retry"}}
+    carriers = {"line", "transport"}
+    allowed = {"http": {"failures"}, "httpx2": carriers, "socket": {"line"}, "urllib3": {"retry", "transport"}}
     assert importers(package) <= allowed.get(package, set())
 
 
