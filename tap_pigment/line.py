@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import weakref
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -44,6 +45,8 @@ class Line:
             proxy=httpx2.Proxy(route.proxy, ssl_context=proxy_trust) if route.proxy else None,
             limits=httpx2.Limits(max_keepalive_connections=1, keepalive_expiry=_SECONDS_TO_KEEP),
         )
+        # Also when it is just forgotten.
+        self.close = weakref.finalize(self, self._transport.close)
         self._lock = threading.Lock()
         self._network: Any = None
         self.is_hung_up = False
@@ -87,10 +90,6 @@ class Line:
                 # Not the method of an SSL socket, after which the rest would be read as if it were not encrypted.
                 with suppress(OSError):
                     socket.socket.shutdown(self._network.get_extra_info("socket"), socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._transport.close()
 
 
 class Patience:

@@ -20,7 +20,7 @@ from urllib3.exceptions import ReadTimeoutError
 
 from tap_pigment.sandbox.server import serving
 from tap_pigment.transport import HTTP_2, Http2Adapter
-from tests.wire import HEAD, OK, Authority, http2, listening, proxy, read_request, saying
+from tests.wire import HEAD, OK, http2, listening, proxy, read_request, saying
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, MutableMapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import h2.connection
 
-    from tests.wire import Script
+    from tests.wire import Authority, Script
 
     Scope = MutableMapping[str, Any]
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -36,11 +36,6 @@ if TYPE_CHECKING:
 
 BLOCK = b"0123456789abcdef" * 4096
 BLOCKS = 300  # More than the window of a connection: 16 MB.
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(autouse=True)
