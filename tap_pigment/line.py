@@ -67,7 +67,7 @@ class Line:
                 str(request.url),
                 headers=[(_bytes(name), _bytes(value)) for name, value in request.headers.items()],
                 content=request.body,
-                extensions={"timeout": patience, "trace": trace, "target": request.path_url.encode("ascii")},
+                extensions={"timeout": patience, "trace": trace},
             )
         )
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from h2.errors import ErrorCodes
 
 from tap_pigment.client import Client
@@ -16,7 +17,7 @@ from tap_pigment.errors import PigmentError, PigmentExportError
 from tap_pigment.protocol import Block, BlockType, export
 from tap_pigment.sandbox.server import serving
 from tap_pigment.settings import Settings
-from tap_pigment.spool import TryAgainError
+from tap_pigment.spool import TryAgainError, unproven_end
 from tests.conftest import of_type, records, written
 from tests.pigment import CSV, Answer
 from tests.wire import HEAD, OK, http2, listening, read_request
@@ -222,6 +223,44 @@ def test_an_export_cut_at_every_try_is_an_error_and_leaves_nothing(
 
     assert asked == [2] * end
     assert left_in(tmp_path) == []
+
+
+class Arrived:
+    """What urllib3 knows of a body that has arrived."""
+
+    def __init__(self, version: int, size: int) -> None:
+        self.version = version
+        self._size = size
+
+    def tell(self) -> int:
+        """Return how many bytes came over the wire."""
+        return self._size
+
+
+@pytest.mark.parametrize(
+    ("version", "headers", "size", "problem"),
+    [
+        (20, {}, 8, None),
+        (20, {"Content-Length": "8"}, 8, None),
+        (20, {"Content-Length": "9"}, 8, "8 of 9 bytes arrived"),
+        (20, {"Transfer-Encoding": "chunked", "Content-Length": "9"}, 8, "8 of 9 bytes arrived"),
+        (11, {"Transfer-Encoding": "chunked"}, 8, None),
+        (11, {"Transfer-Encoding": "chunked", "Content-Length": "9"}, 8, None),
+        (11, {"Content-Length": " 8 "}, 8, None),
+        (11, {"Content-Length": "1200"}, 1000, "1,000 of 1200 bytes arrived"),
+        (11, {"Content-Length": "7"}, 8, "8 of 7 bytes arrived"),
+        (11, {}, 8, "it ends with the connection, and nothing tells whether that is its end"),
+        (11, {"Connection": "close"}, 8, "it ends with the connection, and nothing tells whether that is its end"),
+        (10, {}, 8, "it ends with the connection, and nothing tells whether that is its end"),
+        (10, {"Content-Length": "8"}, 8, None),
+    ],
+)
+def test_what_proves_the_end_of_a_body(version: int, headers: dict[str, str], size: int, problem: str | None) -> None:
+    response = requests.Response()
+    response.headers.update(headers)
+    response.raw = Arrived(version, size)
+
+    assert unproven_end(response) == problem
 
 
 # The same through the whole tap, at the places where a row, a cell or a character is cut.

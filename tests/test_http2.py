@@ -271,9 +271,13 @@ def test_closing_makes_a_body_that_ends_with_the_connection_an_error(session: re
             next(pieces)
 
 
-def leaving_after_the_answer(protocol: h2.connection.H2Connection, stream_id: int) -> None:
+def answering(protocol: h2.connection.H2Connection, stream_id: int) -> None:
     protocol.send_headers(stream_id, OK)
     protocol.send_data(stream_id, b"whole", end_stream=True)
+
+
+def leaving_after_the_answer(protocol: h2.connection.H2Connection, stream_id: int) -> None:
+    answering(protocol, stream_id)
     protocol.close_connection()
 
 
@@ -298,6 +302,30 @@ def test_a_server_that_leaves_after_its_answer_is_asked_again_on_a_new_connectio
 ) -> None:
     with listening(http2(leaving_after_the_answer), authority.tls("h2")) as port:
         texts = [session.get(f"https://localhost:{port}/").text for _ in range(3)]
+
+    assert texts == ["whole"] * 3
+
+
+@pytest.mark.parametrize("protocol", ["h2", "http/1.1"])
+def test_a_server_that_hangs_up_on_an_idle_connection_is_asked_again_on_a_new_one(
+    session: requests.Session, authority: Authority, protocol: str
+) -> None:
+    left = threading.Semaphore(0)
+
+    def speak(connection: socket.socket) -> None:
+        if protocol == "h2":
+            http2(answering, requests=1)(connection)
+        else:
+            read_request(connection)
+            connection.sendall(HEAD + b"Content-Length: 5\r\n\r\nwhole")
+        connection.close()
+        left.release()
+
+    with listening(speak, authority.tls(protocol)) as port:
+        texts = []
+        for _ in range(3):
+            texts.append(session.get(f"https://localhost:{port}/").text)
+            left.acquire()
 
     assert texts == ["whole"] * 3
 
@@ -372,12 +400,20 @@ def test_frames_that_are_none_are_a_broken_connection(session: requests.Session,
 
 
 @pytest.mark.parametrize("protocol", ["h2", "http/1.1"])
-def test_silence_before_an_answer_is_a_timeout(session: requests.Session, authority: Authority, protocol: str) -> None:
-    with (
-        listening(lambda connection: all(iter(lambda: connection.recv(1000), b"")), authority.tls(protocol)) as port,
-        pytest.raises(requests.ReadTimeout),
-    ):
-        session.get(f"https://localhost:{port}/", timeout=0.2)
+def test_silence_before_an_answer_is_a_timeout_after_which_the_line_is_cut(
+    session: requests.Session, authority: Authority, protocol: str
+) -> None:
+    cut = threading.Event()
+
+    def speak(connection: socket.socket) -> None:
+        while connection.recv(1000):
+            pass
+        cut.set()
+
+    with listening(speak, authority.tls(protocol)) as port:
+        with pytest.raises(requests.ReadTimeout):
+            session.get(f"https://localhost:{port}/", timeout=0.2)
+        assert cut.wait(timeout=10)
 
 
 @pytest.mark.parametrize("offered", [True, False])

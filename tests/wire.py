@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import sys
 import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -101,18 +102,20 @@ def saying(*answers: bytes) -> Speak:
     return speak
 
 
-def http2(script: Script) -> Speak:
-    """Return what speaks HTTP/2 and answers each request by a script; it is given the protocol and the stream."""
+def http2(script: Script, *, requests: int = sys.maxsize) -> Speak:
+    """Return what speaks HTTP/2 and answers so many requests by a script; it is given the protocol and the stream."""
 
     def speak(connection: socket.socket) -> None:
+        left = requests
         protocol = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
         protocol.initiate_connection()
         connection.sendall(protocol.data_to_send())
-        while received := connection.recv(PIECE_BYTES):
+        while left and (received := connection.recv(PIECE_BYTES)):
             with suppress(h2.exceptions.ProtocolError):  # What comes after a script has ended the connection.
                 for event in protocol.receive_data(received):
                     if isinstance(event, h2.events.StreamEnded) and event.stream_id is not None:
                         script(protocol, event.stream_id)
+                        left -= 1
             connection.sendall(protocol.data_to_send())
 
     return speak
