@@ -44,6 +44,7 @@ ROWS = [
 ]
 ZIPPED = gzip.compress(BODY, mtime=0)
 CALL = export(Block("id-1", "Plan", BlockType.TABLE, "app-1"), "exporting plan", friendly=False, request={})
+CLOSING = HEAD + b"Connection: close\r\n"
 LOGGER = logging.getLogger("test-cuts")
 
 
@@ -51,13 +52,13 @@ LOGGER = logging.getLogger("test-cuts")
 
 
 def with_length(body: bytes, cut: int | None) -> bytes:
-    return HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body[:cut]
+    return CLOSING + b"Content-Length: %d\r\n\r\n" % len(body) + body[:cut]
 
 
 def in_chunks(body: bytes, cut: int | None) -> bytes:
     sent = body[:cut]
     chunk = b"%x\r\n%s\r\n" % (len(sent), sent) if sent else b""
-    return HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunk + (b"0\r\n\r\n" if cut is None else b"")
+    return CLOSING + b"Transfer-Encoding: chunked\r\n\r\n" + chunk + (b"0\r\n\r\n" if cut is None else b"")
 
 
 def in_chunks_cut_anywhere(body: bytes, cut: int | None) -> bytes:
@@ -66,7 +67,7 @@ def in_chunks_cut_anywhere(body: bytes, cut: int | None) -> bytes:
 
 
 def until_the_connection_ends(body: bytes, cut: int | None) -> bytes:
-    return in_chunks(body, None) if cut is None else HEAD + b"\r\n" + body[:cut]
+    return in_chunks(body, None) if cut is None else CLOSING + b"\r\n" + body[:cut]
 
 
 def until_the_connection_ends_in_http_1_0(body: bytes, cut: int | None) -> bytes:

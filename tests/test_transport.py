@@ -17,7 +17,7 @@ from tap_pigment.errors import PigmentError
 from tap_pigment.settings import Settings
 from tests.conftest import records
 from tests.pigment import CSV, Answer
-from tests.wire import http2, listening, proxy, saying
+from tests.wire import HEAD, http2, listening, proxy, saying
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,7 +121,7 @@ def test_silence_is_called_silence_wherever_it_begins(tap: MakeTap, answer: byte
         tap(api_url=url, request_timeout_seconds=1, max_retries=0)
 
 
-NO_APPLICATIONS = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]"
+NO_APPLICATIONS = HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\n[]"
 
 
 def no_applications(protocol: h2.connection.H2Connection, stream_id: int) -> None:
