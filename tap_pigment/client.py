@@ -8,6 +8,7 @@ from importlib.metadata import version
 from random import random
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -21,7 +22,9 @@ from tap_pigment.pacing import Pacer
 from tap_pigment.protocol import Right
 from tap_pigment.retry import Retry
 from tap_pigment.sample import SAMPLE_ROWS, receive_sample
+from tap_pigment.settings import is_loopback
 from tap_pigment.spool import Reception, Spool, SpoolFolder, TryAgainError
+from tap_pigment.transport import HTTP_2, Http2Adapter
 
 if TYPE_CHECKING:
     import logging
@@ -70,14 +73,15 @@ class Client:
         self.tally = self._pacer.tally
         self._folder = SpoolFolder(settings.spool_dir)
         self._unended_lines_seen = False
+        self._may_hide_cuts = False
         self._lock = threading.Lock()
         self._authenticators = {
             Right.EXPORT: BearerTokenAuthenticator(token=settings.api_key),
             Right.MODELING_METADATA: BearerTokenAuthenticator(token=settings.metadata_api_key),
         }
         self.session = requests.Session()
-        for scheme in ("https://", "http://"):
-            self.session.mount(scheme, HTTPAdapter(pool_maxsize=_MAX_CONNECTIONS))
+        self.session.mount("https://", Http2Adapter())
+        self.session.mount("http://", HTTPAdapter(pool_maxsize=_MAX_CONNECTIONS))
         self.user_agent = f"tap-pigment/{version('tap-pigment')}"
 
     def close(self) -> None:
@@ -236,6 +240,7 @@ class Client:
             request, timeout=self._settings.request_timeout_seconds, allow_redirects=False, **environment
         )
         if is_success(response.status_code):
+            self._warn_of_hidden_cuts(response)
             return response
         with self.tally.counted_body(response):
             text = response.raw.read(_MAX_ERROR_BYTES, decode_content=True).decode("utf-8", "replace")
@@ -244,3 +249,16 @@ class Client:
         if is_retriable(response.status_code):
             raise TryAgainError(error, response)
         raise error
+
+    def _warn_of_hidden_cuts(self, response: requests.Response) -> None:
+        """Say once that an export which fails half-way may look like a short one: HTTP/1.1 has no word for it."""
+        if response.raw.version == HTTP_2 or is_loopback(urlsplit(self._settings.api_url).hostname or ""):
+            return
+        with self._lock:
+            if not self._may_hide_cuts:
+                self._logger.warning(
+                    "%s answers in HTTP/1.1, in which an export that fails half-way may be cut without notice. Each is "
+                    "checked for its end all the same. If a proxy is on the way, let HTTP/2 pass through it.",
+                    self._settings.api_url,
+                )
+            self._may_hide_cuts = True

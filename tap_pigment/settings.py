@@ -416,12 +416,13 @@ def _url_problem(url: str) -> str | None:
         return "not a URL of the form https://pigment.app/api."
     if parts.username or parts.password or parts.query or parts.fragment:
         return "only scheme, host, port and path belong here."
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         return f"plain http to {host} would send the API key in clear. Use https."
     return None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine, which nothing on the way can read or cut."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -20,6 +20,7 @@ from singer_sdk.exceptions import RetriableAPIError
 from tap_pigment.errors import MalformedExportError, PigmentError, PigmentExportError, SpoolError
 from tap_pigment.failures import is_over_quota, leaves_no_quota, not_csv
 from tap_pigment.shape import CsvShape, first_fault
+from tap_pigment.transport import HTTP_2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -265,12 +266,17 @@ def decoded_pieces(response: Response, call: Call) -> Iterator[bytes]:
 
 def unproven_end(response: Response) -> str | None:
     """Return why the end of a body, as it came over the wire, may be a cut, or None if the transport vouches for it."""
+    is_http_2 = response.raw.version == HTTP_2
+    # A last chunk proves the end, whatever Content-Length says beside it.
+    if not is_http_2 and "chunked" in response.headers.get("Transfer-Encoding", "").lower():
+        return None
     announced = response.headers.get("Content-Length")
     if announced is not None:
         arrived = response.raw.tell()
         if str(arrived) != announced.strip():
             return f"{arrived:,} of {announced} bytes arrived"
         return None
-    if "chunked" in response.headers.get("Transfer-Encoding", "").lower():
+    # The stream has ended without a reset, or reading it would have raised.
+    if is_http_2:
         return None
     return "it ends with the connection, and nothing tells whether that is its end"

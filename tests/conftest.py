@@ -16,6 +16,7 @@ from tap_pigment.sandbox.server import serving
 from tap_pigment.tap import TapPigment
 from tap_pigment.writer import BlockWriter
 from tests.pigment import API_KEY, APPLICATION_ID, Pigment
+from tests.wire import Authority
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -95,6 +96,11 @@ class Recorder(RecordWriter, BlockWriter):
     def write_block(self, block: bytes) -> None:
         """Keep the messages of a block."""
         self.messages += [json.loads(line) for line in block.splitlines()]
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture

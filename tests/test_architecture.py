@@ -22,8 +22,9 @@ ALLOWED = {
     "catalog": "columns discovery errors listing naming settings",
     "changes": "columns engine errors export makeup naming sql",
     "check": "client errors failures listing protocol settings",
-    "client": "errors failures pacing protocol retry sample settings spool",
+    "client": "errors failures pacing protocol retry sample settings spool transport",
     "columns": "errors naming",
+    "connection": "",
     "deletions": "changes columns engine naming sql",
     "delivery": "bookmark deletions outlet",
     "discovery": "client columns errors export listing naming protocol settings",
@@ -47,7 +48,7 @@ ALLOWED = {
     "settings": "",
     "shape": "",
     "snapshots": "errors",
-    "spool": "errors failures protocol shape",
+    "spool": "errors failures protocol shape transport",
     "sql": "columns naming",
     "streams": (
         "batches bookmark catalog client columns delivery dispatch engine errors makeup naming protocol settings "
@@ -55,12 +56,13 @@ ALLOWED = {
     ),
     "tally": "",
     "tap": "ahead catalog check client discovery errors failures listing naming protocol settings spool streams writer",
+    "transport": "connection",
     "writer": "",
 }
 
-# `client` talks to Pigment and `retry` knows what can break; the others name a response, and nothing else.
-IMPORT_REQUESTS = {"client", "retry"}
-IMPORT_REQUESTS_FOR_TYPES = {"sample", "spool", "streams", "tally"}
+# `client` talks to Pigment, over `transport`; `retry` knows what can break; the others name a request or a response.
+IMPORT_REQUESTS = {"client", "retry", "transport"}
+IMPORT_REQUESTS_FOR_TYPES = {"connection", "sample", "spool", "streams", "tally"}
 
 
 def imported(tree: ast.Module, *, for_types: bool = True) -> set[str]:
@@ -131,7 +133,8 @@ def test_only_the_client_talks_over_the_network() -> None:
 @pytest.mark.parametrize("package", ["http", "httpx", "httpx2", "socket", "urllib3"])
 def test_nothing_else_opens_connections(package: str) -> None:
     # For the names of statuses, and of what breaks.
-    allowed = {"http": {"failures"}, "urllib3": {"retry"}}
+    carriers = {"connection", "transport"}
+    allowed = {"http": {"failures"}, "httpx2": carriers, "socket": {"connection"}, "urllib3": {"retry", "transport"}}
     assert importers(package) <= allowed.get(package, set())
 
 

@@ -24,6 +24,7 @@ class Wire(io.BytesIO):
     """A body that is not compressed and knows how much of it was read, also when it has been closed."""
 
     taken = 0
+    version = 11
 
     def __init__(self, content: bytes) -> None:
         super().__init__(content)

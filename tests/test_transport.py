@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import socket
 import threading
 import zlib
@@ -11,15 +12,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tap_pigment.client import Client
 from tap_pigment.errors import PigmentError
+from tap_pigment.settings import Settings
 from tests.conftest import records
 from tests.pigment import CSV, Answer
+from tests.wire import HEAD, http2, listening, proxy, saying
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import h2.connection
+
     from tests.conftest import Discover, MakeTap, RunTap
     from tests.pigment import Pigment
+    from tests.wire import Authority
 
 COUNTRIES = "Code;Name\r\n" + "".join(f"C{number};Country {number}\r\n" for number in range(500))
 GZIPPED = {**CSV, "Content-Encoding": "gzip"}
@@ -112,3 +119,44 @@ def test_silence_is_called_silence_wherever_it_begins(tap: MakeTap, answer: byte
         pytest.raises(PigmentError, match=r"no answer, or silence in the middle of it, for 1 s \(1 try\)"),
     ):
         tap(api_url=url, request_timeout_seconds=1, max_retries=0)
+
+
+NO_APPLICATIONS = HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\n[]"
+
+
+def no_applications(protocol: h2.connection.H2Connection, stream_id: int) -> None:
+    protocol.send_headers(stream_id, [(":status", "200"), ("content-type", "application/json")])
+    protocol.send_data(stream_id, b"[]", end_stream=True)
+
+
+@pytest.mark.parametrize(
+    ("host", "version", "warnings"),
+    [("pigment.test", "http/1.1", 1), ("pigment.test", "h2", 0), ("localhost", "http/1.1", 0)],
+)
+def test_a_server_elsewhere_that_speaks_only_http_1_1_is_warned_of_once(  # noqa: PLR0913, PLR0917 - fixtures and the case.
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    host: str,
+    version: str,
+    warnings: int,
+) -> None:
+    speak = http2(no_applications) if version == "h2" else saying(*[NO_APPLICATIONS] * 2)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.path))
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    with (
+        listening(speak, authority.tls(version, names=(host,))) as server,
+        listening(proxy(server, [])) as port,
+    ):
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
+        settings = {"api_key": "pgmt_Abc", "application_id": "app-1", "api_url": f"https://{host}/api"}
+        client = Client(Settings.from_config(settings), logging.getLogger("test-transport"))
+        answers = [client.applications() for _ in range(2)]
+        client.close()
+
+    assert answers == [(), ()]
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(told) == warnings
+    assert all("answers in HTTP/1.1" in text and "let HTTP/2 pass" in text for text in told)
