@@ -17,7 +17,7 @@ from tap_pigment.columns import (
 from tap_pigment.errors import CatalogError
 from tap_pigment.listing import override_of
 from tap_pigment.naming import ADDED_COLUMNS, CONTENT_HASH, DELETED_AT, OCCURRENCE, column_names
-from tap_pigment.settings import ChangeDetection
+from tap_pigment.schema import ChangeDetection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

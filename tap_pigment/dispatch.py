@@ -14,7 +14,7 @@ from tap_pigment.guard import UNGUARDED_PERCENT, check_shrinkage, may_activate
 from tap_pigment.makeup import digest_of
 from tap_pigment.outlet import Outlet
 from tap_pigment.rowwise import RowComparison
-from tap_pigment.settings import ChangeDetection
+from tap_pigment.schema import ChangeDetection
 
 if TYPE_CHECKING:
     import logging

@@ -23,7 +23,7 @@ from tap_pigment.errors import NotFoundError
 from tap_pigment.makeup import Makeup
 from tap_pigment.naming import CONTENT_HASH, DELETED_AT
 from tap_pigment.protocol import Right
-from tap_pigment.settings import ChangeDetection
+from tap_pigment.schema import ChangeDetection
 from tap_pigment.spool import TryAgainError
 from tap_pigment.writer import BlockWriter
 

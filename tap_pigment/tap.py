@@ -30,7 +30,8 @@ from tap_pigment.failures import redacted
 from tap_pigment.listing import NamedStream, export_call, find_streams, is_wanted, override_of, report
 from tap_pigment.naming import StreamName
 from tap_pigment.protocol import Block, BlockType
-from tap_pigment.settings import SETTINGS, ChangeDetection, OnStreamError, Settings
+from tap_pigment.schema import SETTINGS, ChangeDetection, OnStreamError
+from tap_pigment.settings import Settings
 from tap_pigment.streams import ExportStream
 from tap_pigment.writer import BlockWriter
 

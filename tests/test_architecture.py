@@ -19,7 +19,7 @@ ALLOWED = {
     "ahead": "",
     "batches": "errors outlet",
     "bookmark": "",
-    "catalog": "columns discovery errors listing naming settings",
+    "catalog": "columns discovery errors listing naming schema settings",
     "changes": "columns engine errors export makeup naming sql",
     "check": "client errors failures listing protocol settings",
     "client": "errors failures pacing protocol retry sample settings spool transport",
@@ -28,7 +28,7 @@ ALLOWED = {
     "deletions": "changes columns engine naming sql",
     "delivery": "bookmark deletions outlet",
     "discovery": "client columns errors export listing naming protocol settings",
-    "dispatch": "bookmark changes columns delivery export guard makeup outlet rowwise settings spool",
+    "dispatch": "bookmark changes columns delivery export guard makeup outlet rowwise schema settings spool",
     "engine": "errors",
     "errors": "",
     "export": "columns engine errors parts shape spool sql",
@@ -45,17 +45,21 @@ ALLOWED = {
     "retry": "errors failures pacing protocol settings spool",
     "rowwise": "bookmark changes columns deletions delivery dispatch engine errors export guard outlet snapshots",
     "sample": "errors failures protocol shape spool",
-    "settings": "",
+    "schema": "",
+    "settings": "schema",
     "shape": "",
     "snapshots": "errors",
     "spool": "errors failures protocol shape transport",
     "sql": "columns naming",
     "streams": (
-        "batches bookmark catalog client columns delivery dispatch engine errors makeup naming protocol settings "
-        "spool tap writer"
+        "batches bookmark catalog client columns delivery dispatch engine errors makeup naming protocol schema "
+        "settings spool tap writer"
     ),
     "tally": "",
-    "tap": "ahead catalog check client discovery errors failures listing naming protocol settings spool streams writer",
+    "tap": (
+        "ahead catalog check client discovery errors failures listing naming protocol schema settings spool streams "
+        "writer"
+    ),
     "transport": "connection",
     "writer": "",
 }

@@ -12,7 +12,7 @@ import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
 import tap_pigment
-from tap_pigment.settings import SETTINGS
+from tap_pigment.schema import SETTINGS
 from tap_pigment.tap import TapPigment
 from tests.pigment import API_KEY, APPLICATION_ID
 

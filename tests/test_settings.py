@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
-from tap_pigment.settings import SETTINGS, ChangeDetection, Headers, OnStreamError, Settings, StreamOverride, problems
+from tap_pigment.schema import SETTINGS, ChangeDetection, Headers, OnStreamError
+from tap_pigment.settings import Settings, StreamOverride, problems
 from tap_pigment.tap import TapPigment
 
 KEY = "pgmt_Abc123DEF456"
