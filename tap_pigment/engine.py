@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     import duckdb
 
+# Each holds memory of its own: sixteen need more than there is. Four are quicker than Python takes what they make.
+_MAX_THREADS = 4
+
 
 def load() -> None:
     """Import DuckDB: a tenth of the start-up time, best spent while something else is waited for."""
@@ -55,6 +58,8 @@ class Engine(AbstractContextManager["Engine"]):
         )
         self._shortages = (duckdb.OutOfMemoryException, duckdb.IOException)
         self.refusals = (duckdb.InvalidInputException, duckdb.NotImplementedException)
+        (threads,) = self.values("SELECT current_setting('threads')")
+        self.execute(f"SET threads = {min(threads, _MAX_THREADS)}")
         self.execute("SET enable_progress_bar = false")
         self.execute("SET streaming_buffer_size = '16MB'")
         # Joins are written so that the smaller side is the one to be held; a CSV's size is a guess to DuckDB.

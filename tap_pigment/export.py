@@ -30,6 +30,9 @@ _MAX_BLOCK_ROWS = 500  # They stay in the cache of the processor: with 4,000 it 
 _VECTOR_ROWS = 2_048
 _COPIES = 6
 
+# The largest whole number of 64 bits has 19.
+_MAX_SURE_DIGITS = 18
+
 _MISFITS = {
     ColumnType.NUMBER: "not a number",
     ColumnType.INTEGER: "not a whole number",
@@ -58,6 +61,7 @@ class Export(AbstractContextManager["Export"]):
         self._names: Sequence[str] = spool.header
         self._parallel = True
         self.has_repeats = True
+        self._long_numbers: Sequence[Column] = ()
         self.engine = Engine(name, spool.path.parent, memory_bytes=self._memory_bytes(), export_bytes=spool.shape.size)
 
     def __exit__(self, *_: object) -> None:
@@ -149,9 +153,16 @@ class Export(AbstractContextManager["Export"]):
         typed = [column for column in columns if column.type is not ColumnType.TEXT]
         is_keyless = tuple(key) == KEYLESS
         identity = columns if is_keyless else [column for column in columns if column.name in key]
-        distinct, *misfits = self.read_strictly(
-            f"count(DISTINCT {cheap_hash(identity)})", *[f"count_if(NOT {fits(column)})" for column in typed]
+        whole = [column for column in columns if column.type is ColumnType.INTEGER]
+        distinct, *found = self.read_strictly(
+            f"count(DISTINCT {cheap_hash(identity)})",
+            *[f"count_if(NOT {fits(column)})" for column in typed],
+            *[f"coalesce(max(strlen({cell(column.position)})), 0)" for column in whole],
         )
+        misfits, lengths = found[: len(typed)], found[len(typed) :]
+        self._long_numbers = [
+            column for column, length in zip(whole, lengths, strict=True) if length > _MAX_SURE_DIGITS
+        ]
         for column, count in zip(typed, misfits, strict=True):
             if count:
                 raise self._cell_error(column, count)
@@ -159,14 +170,14 @@ class Export(AbstractContextManager["Export"]):
         if self.has_repeats and not is_keyless:
             self._check_key(identity)
 
-    def check_width(self, columns: Sequence[Column]) -> None:
-        """Check that the whole numbers of these columns have no more than 64 bits.
+    def check_width(self) -> None:
+        """Check that the whole numbers of the columns that were checked have no more than 64 bits.
 
         Raises:
             CellTypeError: If one has; it names the column.
         """
-        counts = self.read_strictly(*[f"count_if({is_wide(column)})" for column in columns]) if columns else ()
-        for column, wide in zip(columns, counts, strict=True):
+        for column in self._long_numbers:
+            (wide,) = self.read_strictly(f"count_if({is_wide(column)})")
             if wide:
                 raise CellTypeError(
                     f"{self.name}: column {column.name}: {wide:,} whole numbers have more than 64 bits, which Parquet "

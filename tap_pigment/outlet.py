@@ -126,7 +126,7 @@ class Outlet:
         Raises:
             CellTypeError: If a whole number has more than 64 bits.
         """
-        self._export.check_width([column for column in self._columns if column.type is ColumnType.INTEGER])
+        self._export.check_width()
         if self._is_numbered:
             self._number_identical_rows()
 

@@ -26,9 +26,9 @@ EXPORT = (
     "Code;Text;Amount;Open;Since;Size\r\n"
     '1;"a;b ""c""\r\nd";1.10;TRUE;2026-01-31;9007199254740993\r\n'
     "2;é😀;-0.5;FALSE;;\r\n"
-    "3;;1E-05;;0001-01-01;7\r\n"
+    "3;;1E-05;;0001-01-01;-9223372036854775808\r\n"
     "4;;;;;\r\n"
-    "5;x;12;;;1\r\n"
+    "5;x;12;;;9223372036854775807\r\n"
 )
 OVERRIDES = {"nasty": {"types": {"Amount": "number", "Open": "boolean", "Since": "date", "Size": "integer"}}}
 
