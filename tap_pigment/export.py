@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     from tap_pigment.spool import Spool
 
-_MEMORY_BYTES = 128 << 20
+_MEMORY_BYTES = 80 << 20
 _MEMORY_BYTES_PER_COLUMN = 1 << 20
 _BUFFER_BYTES = 8 << 20
 _BLOCK_BYTES = 4 << 20
 _MAX_BLOCK_ROWS = 500  # They stay in the cache of the processor: with 4,000 it takes a quarter longer.
 # DuckDB works on so many rows at a time, and holds each several times: as read, hashed, as a line.
 _VECTOR_ROWS = 2_048
-_COPIES = 6
+_COPIES = 8
 
 # The largest whole number of 64 bits has 19.
 _MAX_SURE_DIGITS = 18
