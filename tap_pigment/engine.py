@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tap_pigment.errors import SpoolError
@@ -29,7 +29,7 @@ def version() -> str:
     return duckdb.__version__
 
 
-class Engine(AbstractContextManager["Engine"]):
+class Engine:
     """A database in memory.
 
     Args:
@@ -65,7 +65,7 @@ class Engine(AbstractContextManager["Engine"]):
         # Joins are written so that the smaller side is the one to be held; a CSV's size is a guess to DuckDB.
         self.execute("SET disabled_optimizers = 'build_side_probe_side'")
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         """Close the database."""
         self._connection.close()
 

@@ -66,7 +66,7 @@ class Export(AbstractContextManager["Export"]):
 
     def __exit__(self, *_: object) -> None:
         """Close the table and delete what was written beside the spool."""
-        self.engine.__exit__()
+        self.engine.close()
         if self._path != self.spool.path:
             self._path.unlink(missing_ok=True)
 
