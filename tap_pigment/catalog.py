@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.singerlib import Catalog, CatalogEntry, Metadata, Schema
@@ -15,14 +16,17 @@ from tap_pigment.columns import (
     type_in_json_schema,
 )
 from tap_pigment.errors import CatalogError
-from tap_pigment.listing import override_of
-from tap_pigment.naming import ADDED_COLUMNS, CONTENT_HASH, DELETED_AT, OCCURRENCE, column_names
+from tap_pigment.listing import NamedStream, is_wanted, override_of, report
+from tap_pigment.naming import ADDED_COLUMNS, CONTENT_HASH, DELETED_AT, OCCURRENCE, StreamName, column_names
+from tap_pigment.protocol import Block, BlockType
 from tap_pigment.schema import ChangeDetection
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Mapping, Sequence
 
     from tap_pigment.discovery import StreamDefinition
+    from tap_pigment.listing import Listing
     from tap_pigment.settings import Settings, StreamOverride
 
 HOW_TO_REFRESH = (
@@ -34,6 +38,47 @@ _ADDED_SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     OCCURRENCE: {"type": ["integer"], "title": "Number of the row among identical rows"},
     DELETED_AT: {"type": ["string", "null"], "format": "date-time", "title": "When the row was found to be gone"},
 }
+
+
+@dataclass(frozen=True)
+class CataloguedStream:
+    """A stream of a catalog, as Pigment has it now; `is_gone` if Pigment does not list its block any more."""
+
+    entry: CatalogEntry
+    stream: NamedStream
+    is_gone: bool
+
+
+def catalogued_streams(
+    catalog: Catalog, listing: Listing, settings: Settings, logger: logging.Logger
+) -> list[CataloguedStream]:
+    """Return the streams of a catalog that are extracted, and say what is in only one of catalog and Pigment."""
+    by_name = {str(stream.name): stream.block for stream in listing.streams}
+    found = [_catalogued(entry, listing, by_name, settings) for entry in catalog.streams]
+    report(listing, [catalogued.stream.override for catalogued in found], settings, logger)
+    known = {catalogued.stream.block.id for catalogued in found}
+    if new := sorted(stream.name for stream in listing.streams if stream.block.id not in known):
+        logger.warning("In Pigment and not in the catalog: %s. %s", ", ".join(new), HOW_TO_REFRESH)
+    wanted_ids = {stream.block.id for stream in listing.streams}
+    left_in = []
+    for catalogued in found:
+        stream = catalogued.stream
+        if catalogued.is_gone or stream.block.id in wanted_ids or is_wanted(stream, settings):
+            left_in.append(catalogued)
+        else:
+            logger.warning("%s is in the catalog and left out by include, exclude or block_types.", stream.name)
+    return left_in
+
+
+def _catalogued(
+    entry: CatalogEntry, listing: Listing, by_name: Mapping[str, Block], settings: Settings
+) -> CataloguedStream:
+    """Return a catalog's entry with its block: the one whose id it has; without an id, the one of that name."""
+    name = entry.stream or entry.tap_stream_id
+    listed = listing.blocks.get(entry.table or "") or (None if entry.table else by_name.get(name))
+    block = listed or Block(entry.table or name, name, BlockType.TABLE, entry.database or "")
+    override = override_of(name, block.id, settings, named=True)
+    return CataloguedStream(entry, NamedStream(StreamName(name), block, override), is_gone=listed is None)
 
 
 def schema_of(definition: StreamDefinition, settings: Settings) -> dict[str, Any]:

@@ -71,8 +71,8 @@ class CellTypeError(PigmentError):
 class StreamsFailedError(PigmentError):
     """Some streams failed and the others are complete: look at each of them."""
 
-    def __init__(self, failures: Mapping[str, Exception], streams: int) -> None:
+    def __init__(self, failures: Mapping[str, str], streams: int) -> None:
         width = max(map(len, failures))
-        rows = [f"  {name:{width}}  {error}" for name, error in failures.items()]
+        rows = [f"  {name:{width}}  {message}" for name, message in failures.items()]
         others = "" if len(failures) == streams else " The others are complete."
         super().__init__("\n".join([f"{len(failures)} of {streams} streams failed.{others}", *rows]))

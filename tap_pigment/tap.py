@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import json
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cached_property
 from time import monotonic
@@ -15,78 +13,36 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 from singer_sdk import Tap
-from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, StreamMapConfigError
+from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
-from singer_sdk.plugin_base import SingerCommand
 
 from tap_pigment import settings as settings_module
 from tap_pigment.ahead import Ahead
-from tap_pigment.catalog import HOW_TO_REFRESH, resolved, schema_of
+from tap_pigment.catalog import catalogued_streams, resolved, schema_of
 from tap_pigment.check import Mark, check
 from tap_pigment.client import Client
+from tap_pigment.command import checked_file, pigment_command, without_key
 from tap_pigment.discovery import discover
-from tap_pigment.errors import PigmentError, SettingsError, StreamsFailedError
-from tap_pigment.failures import redacted
-from tap_pigment.listing import NamedStream, export_call, find_streams, is_wanted, override_of, report
-from tap_pigment.naming import StreamName
-from tap_pigment.protocol import Block, BlockType
-from tap_pigment.schema import SETTINGS, ChangeDetection, OnStreamError
+from tap_pigment.errors import PigmentError, SettingsError
+from tap_pigment.listing import export_call, find_streams
+from tap_pigment.outcome import Outcome
+from tap_pigment.schema import SETTINGS, ChangeDetection
 from tap_pigment.settings import Settings
 from tap_pigment.streams import ExportStream
 from tap_pigment.writer import BlockWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from types import FrameType
     from typing import ClassVar
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
-    from singer_sdk.singerlib import Catalog, CatalogEntry
+    from singer_sdk.singerlib import Catalog
 
     from tap_pigment.spool import Spool
 
 
-# What ends a stream and can be mended by the user.
-_STREAM_ERRORS = (PigmentError, MapExpressionError, StreamMapConfigError)
 _SIGNALLED = 128  # What shells add to the number of a signal.
-
-
-def _without_key(error: str) -> str:
-    """Return the schema's message on a config without what may be a key, which it quotes."""
-    for name in ("api_key", "metadata_api_key"):
-        if error.endswith(f"in config['{name}']"):
-            return f"{name}: a key is a text that is not empty."
-    return redacted(error)
-
-
-def _checked_file(file: IO[str] | None, option: str, member: str, member_type: type) -> IO[str] | None:
-    """Return a file of JSON anew, after a look at whether it is an object that can have a certain member."""
-    if file is None:
-        return None
-    text = file.read()
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        problem = f"it is not JSON: {error}" if text.strip() else "it is empty"
-        raise SettingsError(f"{option} {file.name}: {problem}. Leave the option out for a run without it.") from None
-    if not isinstance(content, dict) or not isinstance(content.get(member, member_type()), member_type):
-        raise SettingsError(f"{option} {file.name}: it is not an object with {member}.")
-    return io.StringIO(text)
-
-
-class PigmentCommand(SingerCommand):
-    """The command line, in which a failure that the user can mend is one line, and a bug keeps its traceback."""
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's own signature.
-        """Run the command."""
-        try:
-            return super().main(*args, **kwargs)
-        except PigmentError as error:
-            self.logger.error("%s", error)  # noqa: TRY400 - the message is all there is to say.
-            sys.exit(1)
-        except (MapExpressionError, StreamMapConfigError) as error:
-            self.logger.error("stream_maps: %s", error)  # noqa: TRY400 - see above.
-            sys.exit(1)
 
 
 class TapPigment(Tap):
@@ -120,7 +76,6 @@ class TapPigment(Tap):
         self._clock = clock
         self._sleep = sleep
         self._ahead: Ahead[ExportStream, Spool] | None = None
-        self._failures: dict[str, Exception] = {}
         self._exit_code = 0
         try:
             super().__init__(**options)
@@ -165,7 +120,7 @@ class TapPigment(Tap):
         except ConfigValidationError as error:
             errors = list(error.errors)
         # The SDK's messages quote what was found, which may be a key.
-        errors = [_without_key(error) for error in errors] + settings_module.problems(self._config)
+        errors = [without_key(error) for error in errors] + settings_module.problems(self._config)
         if errors and raise_errors:
             raise ConfigValidationError("Config validation failed", errors=errors, schema=self.config_jsonschema)
         return errors
@@ -186,6 +141,10 @@ class TapPigment(Tap):
         given = super().input_catalog
         return None if given is None else resolved(given, self.settings)
 
+    @cached_property
+    def _outcome(self) -> Outcome:
+        return Outcome(self.settings.on_stream_error, self.logger)
+
     def discover_streams(self) -> Sequence[ExportStream]:
         """Return the streams: of the catalog if one was given, else of discovery.
 
@@ -195,7 +154,7 @@ class TapPigment(Tap):
         if self.input_catalog is not None:
             return self._catalogued_streams(self.input_catalog)
         definitions, failures = discover(self.client, self.settings, self.logger)
-        self._failures.update(failures)
+        self._outcome.add(failures)
         return [
             ExportStream(
                 self,
@@ -211,44 +170,19 @@ class TapPigment(Tap):
 
     def _catalogued_streams(self, catalog: Catalog) -> list[ExportStream]:
         listing = find_streams(self.client, self.settings)
-        by_name = {str(stream.name): stream.block for stream in listing.streams}
-        wanted_ids = {stream.block.id for stream in listing.streams}
-        named = []
-        gone = set()
-        for entry in catalog.streams:
-            name = entry.stream or entry.tap_stream_id
-            block = listing.blocks.get(entry.table or "") or (None if entry.table else by_name.get(name))
-            if block is None:
-                gone.add(name)
-                block = Block(entry.table or name, name, BlockType.TABLE, entry.database or "")
-            override = override_of(name, block.id, self.settings, named=True)
-            named.append((entry, NamedStream(StreamName(name), block, override)))
-        report(listing, [stream.override for _, stream in named], self.settings, self.logger)
-        known = {stream.block.id for _, stream in named}
-        if new := sorted(stream.name for stream in listing.streams if stream.block.id not in known):
-            self.logger.warning("In Pigment and not in the catalog: %s. %s", ", ".join(new), HOW_TO_REFRESH)
-        streams = []
-        for entry, stream in named:
-            is_gone = stream.name in gone
-            if is_gone or stream.block.id in wanted_ids or is_wanted(stream, self.settings):
-                streams.append(self._catalogued_stream(entry, stream, is_gone=is_gone))
-            else:
-                self.logger.warning(
-                    "%s is in the catalog and left out by include, exclude or block_types.", stream.name
-                )
-        return streams
-
-    def _catalogued_stream(self, entry: CatalogEntry, stream: NamedStream, *, is_gone: bool) -> ExportStream:
-        return ExportStream(
-            self,
-            stream.name,
-            export_call(stream, self.settings, "exporting"),
-            entry.schema.to_dict(),
-            tuple(entry.key_properties or ()),
-            application_id=stream.block.application_id,
-            block_id=stream.block.id,
-            is_gone=is_gone,
-        )
+        return [
+            ExportStream(
+                self,
+                catalogued.stream.name,
+                export_call(catalogued.stream, self.settings, "exporting"),
+                catalogued.entry.schema.to_dict(),
+                tuple(catalogued.entry.key_properties or ()),
+                application_id=catalogued.stream.block.application_id,
+                block_id=catalogued.stream.block.id,
+                is_gone=catalogued.is_gone,
+            )
+            for catalogued in catalogued_streams(catalog, listing, self.settings, self.logger)
+        ]
 
     def sync_all(self) -> None:  # type: ignore[misc] # final, but the one place that knows all that will be synced.
         """Sync all selected streams, exports fetched ahead of the one that is written."""
@@ -259,7 +193,7 @@ class TapPigment(Tap):
                 "has not changed. What is gone is marked by _sdc_deleted_at."
             )
         try:
-            self._stop_if_asked_to()
+            self._outcome.stop_if_asked_to()
             with Ahead(
                 ExportStream.fetch,
                 selected,
@@ -268,7 +202,7 @@ class TapPigment(Tap):
             ) as ahead:
                 self._ahead = ahead
                 super().sync_all()
-            self._fail_if_streams_did(len(selected))
+            self._outcome.fail_if_streams_did(len(selected), self.streams)
         except BaseException:
             self.client.close()  # Or what was begun ahead would go on to its end.
             if self._exit_code:
@@ -279,29 +213,9 @@ class TapPigment(Tap):
             self._ahead = None
             self._report_requests()
 
-    def _fail_if_streams_did(self, selected: int) -> None:
-        """Fail after the last stream if one has failed; `selected` is how many there were."""
-        if self._failures:
-            # Without a catalog, blocks that discovery could not read are among them.
-            left_out = self._failures.keys() - self.streams
-            raise StreamsFailedError(self._failures, selected + len(left_out))
-
-    def _stop_if_asked_to(self) -> None:
-        """Raise the first failure, if the others are not to be finished first."""
-        if self._failures and self.settings.on_stream_error is OnStreamError.STOP:
-            raise next(iter(self._failures.values()))
-
-    @contextmanager
-    def failing_late(self, stream_name: str) -> Iterator[None]:
-        """Keep what ends a stream for the end of the run, so that the other streams are finished first."""
-        try:
-            yield
-        except _STREAM_ERRORS as error:
-            if self._ahead is None:  # Not a run of all streams.
-                raise
-            self._failures[stream_name] = error
-            self._stop_if_asked_to()
-            self.logger.warning("%s failed; the run goes on to its end, and then fails. %s", stream_name, error)
+    def failing_late(self, stream_name: str) -> AbstractContextManager[None]:
+        """Return what keeps the failure of a stream for the end of a run of all streams."""
+        return nullcontext() if self._ahead is None else self._outcome.kept(stream_name)
 
     def run_discovery(self) -> str:
         """Write the catalog to standard output, and return it as JSON."""
@@ -355,8 +269,8 @@ class TapPigment(Tap):
             about=about,
             about_format=about_format,
             config=config,
-            state=_checked_file(state, "--state", "bookmarks", dict),
-            catalog=_checked_file(catalog, "--catalog", "streams", list),
+            state=checked_file(state, "--state", "bookmarks", dict),
+            catalog=checked_file(catalog, "--catalog", "streams", list),
         )
 
     @classmethod
@@ -373,19 +287,4 @@ class TapPigment(Tap):
     @classmethod
     def get_singer_command(cls) -> click.Command:
         """Return the command line."""
-        command = super().get_singer_command()
-        command.params.append(
-            click.Option(
-                ["--check", "check_only"],
-                is_flag=True,
-                help="Test key, rights, applications and quota, without extracting anything.",
-            )
-        )
-        return PigmentCommand(
-            name=command.name,
-            callback=command.callback,
-            context_settings=command.context_settings,
-            params=command.params,
-            help=command.help,
-            logger=cls.logger,
-        )
+        return pigment_command(super().get_singer_command(), cls.logger)

@@ -19,11 +19,12 @@ ALLOWED = {
     "ahead": "",
     "batches": "errors outlet",
     "bookmark": "",
-    "catalog": "columns discovery errors listing naming schema settings",
+    "catalog": "columns discovery errors listing naming protocol schema settings",
     "changes": "columns engine errors export makeup naming sql",
     "check": "client errors failures listing protocol settings",
     "client": "errors failures pacing protocol retry sample settings spool transport",
     "columns": "errors naming",
+    "command": "errors failures outcome",
     "connection": "",
     "deletions": "changes columns engine naming sql",
     "delivery": "bookmark deletions outlet",
@@ -38,6 +39,7 @@ ALLOWED = {
     "listing": "client errors naming protocol settings",
     "makeup": "columns",
     "naming": "",
+    "outcome": "errors schema",
     "outlet": "changes columns export lines naming sql",
     "pacing": "failures settings tally",
     "parts": "shape",
@@ -56,10 +58,7 @@ ALLOWED = {
         "settings spool tap writer"
     ),
     "tally": "",
-    "tap": (
-        "ahead catalog check client discovery errors failures listing naming protocol schema settings spool streams "
-        "writer"
-    ),
+    "tap": "ahead catalog check client command discovery errors listing outcome schema settings spool streams writer",
     "transport": "connection",
     "writer": "",
 }
