@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import cached_property
 from time import monotonic
@@ -32,7 +32,7 @@ from tap_pigment.streams import ExportStream
 from tap_pigment.writer import BlockWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
     from typing import ClassVar
 
@@ -205,17 +205,21 @@ class TapPigment(Tap):
             self._outcome.fail_if_streams_did(len(selected), self.streams)
         except BaseException:
             self.client.close()  # Or what was begun ahead would go on to its end.
-            if self._exit_code:
-                # DuckDB turns an exit in the middle of a query into an error of its own.
-                sys.exit(self._exit_code)
             raise
         finally:
             self._ahead = None
             self._report_requests()
 
-    def failing_late(self, stream_name: str) -> AbstractContextManager[None]:
-        """Return what keeps the failure of a stream for the end of a run of all streams."""
-        return nullcontext() if self._ahead is None else self._outcome.kept(stream_name)
+    @contextmanager
+    def failing_late(self, stream_name: str) -> Iterator[None]:
+        """Keep the failure of a stream for the end of a run of all streams; but a run that is stopped stops."""
+        with nullcontext() if self._ahead is None else self._outcome.kept(stream_name):
+            try:
+                yield
+            finally:
+                if self._exit_code:
+                    # DuckDB turns an exit in the middle of a query into an error of its own.
+                    sys.exit(self._exit_code)
 
     def run_discovery(self) -> str:
         """Write the catalog to standard output, and return it as JSON."""

@@ -304,6 +304,7 @@ def test_a_run_that_is_stopped_is_no_success_and_leaves_nothing(
     pigment: Pigment, config: Mapping[str, Any], tmp_path: Path, number: int, code: int
 ) -> None:
     pigment.add_list("Numbers", "Code\r\n" + "".join(f"{number}\r\n" for number in range(200_000)))
+    pigment.add_list("Others", "Code\r\nA\r\n")
     spool_dir = tmp_path / "spool"
     spool_dir.mkdir()
     (tmp_path / "config.json").write_text(json.dumps({**config, "spool_dir": str(spool_dir)}))
@@ -318,10 +319,11 @@ def test_a_run_that_is_stopped_is_no_success_and_leaves_nothing(
             assert json.loads(running.stdout.readline())["type"] == "SCHEMA"
 
             running.send_signal(number)
-            _, log = running.communicate(timeout=60)
+            rest, log = running.communicate(timeout=60)
         finally:
             running.kill()  # Or a run that hangs would be waited for.
 
     assert running.returncode == code
     assert f"Stopped by {signal.Signals(number).name}" in log
+    assert '"stream":"others"' not in rest
     assert list(spool_dir.iterdir()) == []
