@@ -7,8 +7,6 @@ import math
 import threading
 from typing import TYPE_CHECKING, cast
 
-from pyrate_limiter import InMemoryBucket, Rate, RateItem
-
 from tap_pigment.failures import WINDOW_SECONDS
 from tap_pigment.tally import Tally
 
@@ -44,7 +42,10 @@ class Pacer:
         sleep: Callable[[float], object],
         is_cancelled: Callable[[], bool],
     ) -> None:
+        from pyrate_limiter import InMemoryBucket, Rate, RateItem  # noqa: PLC0415 - only who sends has to wait for it.
+
         self._limit = settings.requests_per_window
+        self._item = RateItem
         self._sent = InMemoryBucket([Rate(self._limit, WINDOW_SECONDS * _MILLISECONDS)])
         self._logger = logger
         self.tally = Tally(clock)
@@ -77,7 +78,7 @@ class Pacer:
                 reason = "Pigment's quota is used up (429), for all requests"
                 seconds = self._held_until - now
             else:
-                request = RateItem("request", int(now * _MILLISECONDS))
+                request = self._item("request", int(now * _MILLISECONDS))
                 self._sent.leak(request.timestamp)
                 if self._sent.put(request):
                     return 0
