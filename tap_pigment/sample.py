@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tap_pigment.errors import MalformedExportError, PigmentExportError
 from tap_pigment.failures import not_csv
 from tap_pigment.shape import CsvShape, is_not_utf8, rows_one_by_one, shape_of, write_quoted
-from tap_pigment.spool import Spool, SpoolFolder, TryAgainError, decoded_pieces, read_header, unproven_end
+from tap_pigment.spool import Spool, TryAgainError, decoded_pieces, read_header, unproven_end
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from requests import Response
 
+    from tap_pigment.folder import SpoolFolder
     from tap_pigment.protocol import Call
 
 SAMPLE_ROWS = 1_000

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import itertools
-import shutil
-import tempfile
-import threading
-import weakref
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from singer_sdk.exceptions import RetriableAPIError
@@ -25,9 +19,11 @@ from tap_pigment.transport import HTTP_2
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from requests import Response
 
+    from tap_pigment.folder import SpoolFolder
     from tap_pigment.protocol import Call
 
 PIECE_BYTES = 1 << 18
@@ -78,40 +74,6 @@ class Spool:
         """Delete the file, and what was written beside it under its name."""
         for path in self.path.parent.glob(f"{self.path.stem}.*"):
             path.unlink(missing_ok=True)
-
-
-class SpoolFolder:
-    """A private directory for exports, made at the first use and gone with its owner, however that ends."""
-
-    def __init__(self, parent: Path | None) -> None:
-        self._parent = parent
-        self._path: Path | None = None
-        self._numbers = itertools.count(1)
-        self._lock = threading.Lock()
-
-    def new_file(self) -> Path:
-        """Return the path of a new file that only the user can read.
-
-        Raises:
-            SpoolError: If the directory cannot be made.
-        """
-        with self._lock:
-            if self._path is None:
-                self._path = self._made()
-            path = self._path / f"export-{next(self._numbers)}.csv"
-        path.touch(mode=0o600, exist_ok=False)
-        return path
-
-    def _made(self) -> Path:
-        try:
-            path = Path(tempfile.mkdtemp(prefix="tap-pigment-", dir=self._parent))
-        except OSError as error:
-            raise SpoolError(
-                f"spool_dir: cannot make a directory in {self._parent or tempfile.gettempdir()}: {error.strerror}. Set "
-                "spool_dir to a directory that exists and can be written."
-            ) from None
-        weakref.finalize(self, shutil.rmtree, path, ignore_errors=True)
-        return path
 
 
 class Reception:
