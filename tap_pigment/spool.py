@@ -150,19 +150,13 @@ class Reception:
 
     def _checked(self, path: Path, shape: CsvShape, response: Response, received_at: datetime) -> Spool:
         """Return the spool of a body that has arrived in full, after a check that every row has all its fields."""
-        header = read_header(shape, self._call)
+        header = read_header(shape, self._call, response)
         if header is None:
             raise TryAgainError(self._incomplete("it is empty, without even a header"), response)
         if shape.open_quote:
             raise TryAgainError(self._incomplete("it ends inside of a quoted field"), response)
         if not shape.agrees_with(len(header)) and (fault := first_fault(path)):
-            raise TryAgainError(
-                MalformedExportError(
-                    f"While {self._call.purpose}: {fault}. Nothing of it was sent. Run again; if it stays so, look at "
-                    "that row in Pigment."
-                ),
-                response,
-            )
+            raise malformed(self._call, fault, response)
         return Spool(path, shape, header, received_at)
 
     def _incomplete(self, problem: str) -> PigmentExportError:
@@ -185,16 +179,27 @@ def _disk_errors(path: Path, shape: CsvShape, response: Response) -> Iterator[No
         ) from None
 
 
-def read_header(shape: CsvShape, call: Call) -> tuple[str, ...] | None:
+def malformed(call: Call, fault: str, response: Response) -> TryAgainError:
+    """Return the error for a body of which a row is not as it should be."""
+    return TryAgainError(
+        MalformedExportError(
+            f"While {call.purpose}: {fault}. Nothing of it was sent. Run again; if it stays so, look at that row in "
+            "Pigment."
+        ),
+        response,
+    )
+
+
+def read_header(shape: CsvShape, call: Call, response: Response) -> tuple[str, ...] | None:
     """Return the header of a body, or None if it has none.
 
     Raises:
-        MalformedExportError: If it is not UTF-8 or not CSV.
+        TryAgainError: If it is not UTF-8 or not CSV.
     """
     try:
         return shape.header
     except (UnicodeDecodeError, csv.Error) as error:
-        raise MalformedExportError(f"While {call.purpose}: the header is not UTF-8 CSV: {error}.") from None
+        raise malformed(call, f"the header is not UTF-8 CSV: {error}", response) from None
 
 
 def decoded_pieces(response: Response, call: Call) -> Iterator[bytes]:

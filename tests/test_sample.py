@@ -128,10 +128,12 @@ def test_a_malformed_beginning_names_its_row_and_leaves_nothing(tmp_path: Path, 
     answer, _ = response(content)
     folder = SpoolFolder(tmp_path)
 
-    with pytest.raises(MalformedExportError) as caught:
+    with pytest.raises(TryAgainError) as caught:
         receive_sample(answer, ARRIVED, CALL, folder, rows=9)
 
-    assert str(caught.value).startswith(f"While reading the columns of plan: {problem}")
+    assert isinstance(caught.value.final, MalformedExportError)
+    assert str(caught.value.final).startswith(f"While reading the columns of plan: {problem}")
+    assert "Run again; if it stays so, look at that row in Pigment." in str(caught.value.final)
     assert files(tmp_path) == []
 
 
