@@ -37,6 +37,7 @@ class OnStreamError(StrEnum):
     STOP = "stop"
 
 
+_KEY_START = "pgmt_"
 BLOCK_TYPES = ["DimensionList", "TransactionList", "Table", "Metric", "View"]
 COLUMN_TYPES = ["text", "number", "integer", "boolean", "date"]
 
@@ -368,6 +369,11 @@ def problems(config: Mapping[str, Any]) -> list[str]:
             "'application_id' is a required property: set it (or 'application_ids') to the id of the Pigment "
             "application to extract from."
         )
+    found += [
+        f"{name}: it holds an API key. Set it to what stands in the address of Pigment's screens."
+        for name in ("application_id", "application_ids")
+        if _KEY_START in str(config.get(name))
+    ]
     url = config.get("api_url")
     if isinstance(url, str) and (problem := _url_problem(url)):
         found.append(f"api_url: {problem}")

@@ -137,8 +137,8 @@ class TapPigment(Tap):
             _ = cls._env_var_config
         except (ValueError, TypeError) as error:
             raise SettingsError(
-                f"The environment: a variable that begins with {cls._env_var_prefix} cannot be read: {error}. Whole "
-                "numbers are digits only; lists and objects are JSON."
+                f"The environment: a variable that begins with {cls._env_var_prefix} cannot be read: "
+                f"{redacted(str(error))}. Whole numbers are digits only; lists and objects are JSON."
             ) from None
 
     def _setup_signal_handlers(self) -> None:
