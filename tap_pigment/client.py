@@ -18,12 +18,13 @@ from singer_sdk.authenticators import BearerTokenAuthenticator
 from tap_pigment import protocol
 from tap_pigment.errors import PigmentExportError, RequestRefusedError
 from tap_pigment.failures import failure, is_retriable, is_success, not_csv
+from tap_pigment.folder import SpoolFolder
 from tap_pigment.pacing import Pacer
 from tap_pigment.protocol import Right
 from tap_pigment.retry import Retry
 from tap_pigment.sample import SAMPLE_ROWS, receive_sample
 from tap_pigment.settings import is_loopback
-from tap_pigment.spool import Reception, Spool, SpoolFolder, TryAgainError
+from tap_pigment.spool import Reception, Spool, TryAgainError
 from tap_pigment.transport import HTTP_2, Http2Adapter
 
 if TYPE_CHECKING:
@@ -217,11 +218,6 @@ class Client:
         )
         return self.session.prepare_request(request)
 
-    def _without_keys(self, text: str) -> str:
-        for key in (self._settings.api_key, self._settings.metadata_api_key):
-            text = text.replace(key, "***")
-        return text
-
     def send(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
         """Send a request once, when its turn has come, and return the response, its body still to be read.
 
@@ -244,8 +240,13 @@ class Client:
             return response
         with self.tally.counted_body(response):
             text = response.raw.read(_MAX_ERROR_BYTES, decode_content=True).decode("utf-8", "replace")
-        location = response.headers.get("Location", "")
-        error = failure(call, response.status_code, self._without_keys(text), self._without_keys(location))
+        error = failure(
+            call,
+            response.status_code,
+            text,
+            response.headers.get("Location", ""),
+            keys=(self._settings.api_key, self._settings.metadata_api_key),
+        )
         if is_retriable(response.status_code):
             raise TryAgainError(error, response)
         raise error

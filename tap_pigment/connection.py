@@ -35,8 +35,9 @@ class Connection:
     def __init__(self, route: Route, trust: ssl.SSLContext, proxy_trust: ssl.SSLContext | None) -> None:
         import httpx2  # noqa: PLC0415 - slow to import: only who sends has to wait for it.
 
-        # At DEBUG it writes out the blocks that headers, and with them the key, are packed into.
-        logging.getLogger("hpack").setLevel(logging.INFO)
+        # At DEBUG they write out headers: of requests, in which the key is, and of answers, which may say it back.
+        for library in ("hpack", "httpcore2"):
+            logging.getLogger(library).setLevel(logging.INFO)
         self.route = route
         self._transport = httpx2.HTTPTransport(
             verify=trust,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from tap_pigment.errors import (
     ApiKeyError,
@@ -20,7 +21,7 @@ from tap_pigment.errors import (
 from tap_pigment.protocol import Right
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from tap_pigment.protocol import Call
 
@@ -107,7 +108,7 @@ def leaves_no_quota(status: int, headers: Mapping[str, str]) -> bool:
     return is_over_quota(status) and "Retry-After" not in headers
 
 
-def failure(call: Call, status: int, text: str, location: str = "") -> PigmentError:
+def failure(call: Call, status: int, text: str, location: str = "", *, keys: Collection[str] = ()) -> PigmentError:
     """Return what the status of an answer that is no success means.
 
     Args:
@@ -115,6 +116,7 @@ def failure(call: Call, status: int, text: str, location: str = "") -> PigmentEr
         status: The HTTP status.
         text: The beginning of the answer's body.
         location: Where a redirect points to.
+        keys: What is not to be said, whatever the answer says.
     """
     error_class: type[PigmentError] = PigmentExportError
     if is_over_quota(status):
@@ -124,8 +126,8 @@ def failure(call: Call, status: int, text: str, location: str = "") -> PigmentEr
     elif status < HTTPStatus.BAD_REQUEST:
         error_class = RequestRefusedError
         meaning = (
-            f"Pigment redirects ({status}) to {redacted(location) or 'nowhere'}, which is not followed, so that the "
-            "key goes nowhere else. Check api_url."
+            f"Pigment redirects ({status}) to {redacted(location, keys) or 'nowhere'}, which is not followed, so that "
+            "the key goes nowhere else. Check api_url."
         )
     else:
         refused = (
@@ -133,7 +135,7 @@ def failure(call: Call, status: int, text: str, location: str = "") -> PigmentEr
             "there is one."
         )
         error_class, meaning = _MEANINGS.get((call.right, status), (RequestRefusedError, refused))
-    return error_class(f"While {call.purpose}: {meaning}{_quoted(text)}")
+    return error_class(f"While {call.purpose}: {meaning}{_quoted(text, keys)}")
 
 
 def not_csv(content_type: str, start: bytes) -> str | None:
@@ -146,12 +148,15 @@ def not_csv(content_type: str, start: bytes) -> str | None:
     return None
 
 
-def redacted(text: str) -> str:
-    """Return `text` without anything that looks like an API key."""
+def redacted(text: str, keys: Collection[str] = ()) -> str:
+    """Return `text` without some keys, as they are or as addresses and JSON write them, and all that looks like one."""
+    for key in keys:
+        for form in (key, quote(key, safe=""), json.dumps(key)[1:-1]):
+            text = text.replace(form, "***")
     return _KEY_PATTERN.sub("pgmt_***", text)
 
 
-def _quoted(text: str) -> str:
+def _quoted(text: str, keys: Collection[str]) -> str:
     """Return what Pigment says of an error, to stand at the end of a message: its problem details, or plain text."""
     try:
         answer = json.loads(text)
@@ -162,7 +167,7 @@ def _quoted(text: str) -> str:
         said = ": ".join(str(details[name]) for name in ("title", "detail", "message") if details.get(name))
         if errors := details.get("errors"):
             said = f"{said} {json.dumps(errors)}"
-    said = " ".join(redacted(said).split())[:_MAX_QUOTED_CHARACTERS]
+    said = " ".join(redacted(said, keys).split())[:_MAX_QUOTED_CHARACTERS]
     return f" Pigment says: {said}" if said else ""
 
 

@@ -140,7 +140,10 @@ def read_applications(answer: object) -> tuple[Application, ...]:
     Raises:
         PigmentExportError: If the answer is not a list of applications.
     """
-    return tuple(Application(_text(item, "id"), _text(item, "name")) for item in _items(answer, "applications"))
+    call = list_applications()
+    return tuple(
+        Application(_text(item, "id", call), _text(item, "name", call)) for item in _items(answer, "applications", call)
+    )
 
 
 def read_blocks(answer: object, application_id: str) -> tuple[Block, ...]:
@@ -149,15 +152,16 @@ def read_blocks(answer: object, application_id: str) -> tuple[Block, ...]:
     Raises:
         PigmentExportError: If the answer is not a list of blocks.
     """
+    call = list_blocks(application_id)
     return tuple(
         Block(
-            _text(item, "id"),
-            _text(item, "name"),
+            _text(item, "id", call),
+            _text(item, "name", call),
             block_type,
             application_id,
             _read_columns(item),
         )
-        for item in _items(answer, "blocks")
+        for item in _items(answer, "blocks", call)
         if (block_type := _TYPES_BY_LABEL.get(str(item.get("type"))))
     )
 
@@ -168,25 +172,28 @@ def read_views(answer: object, application_id: str) -> tuple[Block, ...]:
     Raises:
         PigmentExportError: If the answer is not a list of views.
     """
+    call = list_views(application_id)
     return tuple(
-        Block(_text(item, "id"), _text(item, "name"), BlockType.VIEW, application_id)
-        for item in _items(answer, "views")
+        Block(_text(item, "id", call), _text(item, "name", call), BlockType.VIEW, application_id)
+        for item in _items(answer, "views", call)
     )
 
 
-def _items(answer: object, what: str) -> Sequence[Mapping[str, Any]]:
+def _items(answer: object, what: str, call: Call) -> Sequence[Mapping[str, Any]]:
     if isinstance(answer, list) and all(isinstance(item, dict) for item in answer):
         return answer
     raise PigmentExportError(
-        f"Pigment's answer is not a list of {what}. Check api_url: it is the address of the API, not of the screens."
+        f"While {call.purpose}: Pigment's answer is not a list of {what}. Check api_url: it is the address of the API, "
+        "not of the screens."
     )
 
 
-def _text(item: Mapping[str, Any], name: str) -> str:
+def _text(item: Mapping[str, Any], name: str, call: Call) -> str:
     if isinstance(text := item.get(name), str):
         return text
     raise PigmentExportError(
-        f"Pigment's answer holds an item without {name}. Check api_url, and whether the tap is up to date."
+        f"While {call.purpose}: Pigment's answer holds an item without {name}. Check api_url, and whether the tap is "
+        "up to date."
     )
 
 

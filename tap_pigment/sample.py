@@ -6,10 +6,10 @@ import csv
 import itertools
 from typing import TYPE_CHECKING
 
-from tap_pigment.errors import MalformedExportError, PigmentExportError
+from tap_pigment.errors import PigmentExportError
 from tap_pigment.failures import not_csv
 from tap_pigment.shape import CsvShape, is_not_utf8, rows_one_by_one, shape_of, write_quoted
-from tap_pigment.spool import Spool, SpoolFolder, TryAgainError, decoded_pieces, read_header, unproven_end
+from tap_pigment.spool import Spool, TryAgainError, decoded_pieces, malformed, read_header, unproven_end
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from requests import Response
 
+    from tap_pigment.folder import SpoolFolder
     from tap_pigment.protocol import Call
 
 SAMPLE_ROWS = 1_000
@@ -26,8 +27,7 @@ def receive_sample(response: Response, received_at: datetime, call: Call, folder
     """Return the header and the first rows of an export, read no further than they need; the response is closed.
 
     Raises:
-        TryAgainError: If not even a header comes, or the body is no export.
-        MalformedExportError: If one of the rows is not as the header says.
+        TryAgainError: If not even a header comes, the body is no export, or one of the rows is not as the header says.
     """
     shape = CsvShape()
     path = folder.new_file()
@@ -44,12 +44,16 @@ def receive_sample(response: Response, received_at: datetime, call: Call, folder
             raise TryAgainError(
                 PigmentExportError(f"While {call.purpose}: the header is incomplete: {problem}."), response
             )
-        if (header := read_header(shape, call)) is None:
+        if (header := read_header(shape, call, response)) is None:
             raise TryAgainError(
-                PigmentExportError(f"While {call.purpose}: the export is empty, without even a header."),
+                PigmentExportError(
+                    f"While {call.purpose}: the export is empty, without even a header. Run again later."
+                ),
                 response,
             )
-        found = _whole_rows(path, shape, rows, call)
+        found, problem = _whole_rows(path, shape, rows)
+        if problem:
+            raise malformed(call, problem, response)
     finally:
         path.unlink(missing_ok=True)
     sample = folder.new_file()
@@ -57,8 +61,8 @@ def receive_sample(response: Response, received_at: datetime, call: Call, folder
     return Spool(sample, shape_of(sample), header, received_at)
 
 
-def _whole_rows(path: Path, shape: CsvShape, rows: int, call: Call) -> list[list[str]]:
-    """Return the header and up to `rows` rows of a body that may have been left anywhere."""
+def _whole_rows(path: Path, shape: CsvShape, rows: int) -> tuple[list[list[str]], str]:
+    """Return the header and up to `rows` rows of a body left anywhere, and what is wrong with them, if anything is."""
     found: list[list[str]] = []
     problem = ""
     try:
@@ -75,6 +79,4 @@ def _whole_rows(path: Path, shape: CsvShape, rows: int, call: Call) -> list[list
         if any(is_not_utf8(field) for field in fields):
             problem = f"row {number} is not UTF-8"
             break
-    if problem:
-        raise MalformedExportError(f"While {call.purpose}: {problem}.")
-    return found
+    return found, problem

@@ -13,6 +13,8 @@ from tap_pigment.schema import SETTINGS, ChangeDetection, Headers, OnStreamError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_KEY_START = "pgmt_"
+
 
 @dataclass(frozen=True)
 class StreamOverride:
@@ -102,6 +104,11 @@ def problems(config: Mapping[str, Any]) -> list[str]:
             "'application_id' is a required property: set it (or 'application_ids') to the id of the Pigment "
             "application to extract from."
         )
+    found += [
+        f"{name}: it holds an API key. Set it to what stands in the address of Pigment's screens."
+        for name in ("application_id", "application_ids")
+        if _KEY_START in str(config.get(name))
+    ]
     url = config.get("api_url")
     if isinstance(url, str) and (problem := _url_problem(url)):
         found.append(f"api_url: {problem}")

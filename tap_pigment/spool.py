@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import itertools
-import shutil
-import tempfile
-import threading
-import weakref
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from singer_sdk.exceptions import RetriableAPIError
@@ -25,9 +19,11 @@ from tap_pigment.transport import HTTP_2
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from requests import Response
 
+    from tap_pigment.folder import SpoolFolder
     from tap_pigment.protocol import Call
 
 PIECE_BYTES = 1 << 18
@@ -78,40 +74,6 @@ class Spool:
         """Delete the file, and what was written beside it under its name."""
         for path in self.path.parent.glob(f"{self.path.stem}.*"):
             path.unlink(missing_ok=True)
-
-
-class SpoolFolder:
-    """A private directory for exports, made at the first use and gone with its owner, however that ends."""
-
-    def __init__(self, parent: Path | None) -> None:
-        self._parent = parent
-        self._path: Path | None = None
-        self._numbers = itertools.count(1)
-        self._lock = threading.Lock()
-
-    def new_file(self) -> Path:
-        """Return the path of a new file that only the user can read.
-
-        Raises:
-            SpoolError: If the directory cannot be made.
-        """
-        with self._lock:
-            if self._path is None:
-                self._path = self._made()
-            path = self._path / f"export-{next(self._numbers)}.csv"
-        path.touch(mode=0o600, exist_ok=False)
-        return path
-
-    def _made(self) -> Path:
-        try:
-            path = Path(tempfile.mkdtemp(prefix="tap-pigment-", dir=self._parent))
-        except OSError as error:
-            raise SpoolError(
-                f"spool_dir: cannot make a directory in {self._parent or tempfile.gettempdir()}: {error.strerror}. Set "
-                "spool_dir to a directory that exists and can be written."
-            ) from None
-        weakref.finalize(self, shutil.rmtree, path, ignore_errors=True)
-        return path
 
 
 class Reception:
@@ -188,19 +150,13 @@ class Reception:
 
     def _checked(self, path: Path, shape: CsvShape, response: Response, received_at: datetime) -> Spool:
         """Return the spool of a body that has arrived in full, after a check that every row has all its fields."""
-        header = read_header(shape, self._call)
+        header = read_header(shape, self._call, response)
         if header is None:
             raise TryAgainError(self._incomplete("it is empty, without even a header"), response)
         if shape.open_quote:
             raise TryAgainError(self._incomplete("it ends inside of a quoted field"), response)
         if not shape.agrees_with(len(header)) and (fault := first_fault(path)):
-            raise TryAgainError(
-                MalformedExportError(
-                    f"While {self._call.purpose}: {fault}. Nothing of it was sent. Run again; if it stays so, look at "
-                    "that row in Pigment."
-                ),
-                response,
-            )
+            raise malformed(self._call, fault, response)
         return Spool(path, shape, header, received_at)
 
     def _incomplete(self, problem: str) -> PigmentExportError:
@@ -223,16 +179,27 @@ def _disk_errors(path: Path, shape: CsvShape, response: Response) -> Iterator[No
         ) from None
 
 
-def read_header(shape: CsvShape, call: Call) -> tuple[str, ...] | None:
+def malformed(call: Call, fault: str, response: Response) -> TryAgainError:
+    """Return the error for a body of which a row is not as it should be."""
+    return TryAgainError(
+        MalformedExportError(
+            f"While {call.purpose}: {fault}. Nothing of it was sent. Run again; if it stays so, look at that row in "
+            "Pigment."
+        ),
+        response,
+    )
+
+
+def read_header(shape: CsvShape, call: Call, response: Response) -> tuple[str, ...] | None:
     """Return the header of a body, or None if it has none.
 
     Raises:
-        MalformedExportError: If it is not UTF-8 or not CSV.
+        TryAgainError: If it is not UTF-8 or not CSV.
     """
     try:
         return shape.header
     except (UnicodeDecodeError, csv.Error) as error:
-        raise MalformedExportError(f"While {call.purpose}: the header is not UTF-8 CSV: {error}.") from None
+        raise malformed(call, f"the header is not UTF-8 CSV: {error}", response) from None
 
 
 def decoded_pieces(response: Response, call: Call) -> Iterator[bytes]:

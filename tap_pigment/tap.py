@@ -24,6 +24,7 @@ from tap_pigment.client import Client
 from tap_pigment.command import checked_file, pigment_command, without_key
 from tap_pigment.discovery import discover
 from tap_pigment.errors import PigmentError, SettingsError
+from tap_pigment.failures import redacted
 from tap_pigment.listing import export_call, find_streams
 from tap_pigment.outcome import Outcome
 from tap_pigment.schema import SETTINGS, ChangeDetection
@@ -93,8 +94,8 @@ class TapPigment(Tap):
             _ = cls._env_var_config
         except (ValueError, TypeError) as error:
             raise SettingsError(
-                f"The environment: a variable that begins with {cls._env_var_prefix} cannot be read: {error}. Whole "
-                "numbers are digits only; lists and objects are JSON."
+                f"The environment: a variable that begins with {cls._env_var_prefix} cannot be read: "
+                f"{redacted(str(error))}. Whole numbers are digits only; lists and objects are JSON."
             ) from None
 
     def _setup_signal_handlers(self) -> None:

@@ -118,9 +118,10 @@ class Pigment:
             return
         request = await _read(scope, receive)
         self.requests.append(request)
-        await _send(self._answer(request), send)
+        await _send(self.answer(request), send)
 
-    def _answer(self, request: SentRequest) -> Answer:
+    def answer(self, request: SentRequest) -> Answer:
+        """Return the answer to a request, right or as it was told."""
         for path_part, answer in self._always.items():
             if path_part in request.path:
                 return answer

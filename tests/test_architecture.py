@@ -22,7 +22,7 @@ ALLOWED = {
     "catalog": "columns discovery errors listing naming protocol schema settings",
     "changes": "columns engine errors export makeup naming sql",
     "check": "client errors failures listing protocol settings",
-    "client": "errors failures pacing protocol retry sample settings spool transport",
+    "client": "errors failures folder pacing protocol retry sample settings spool transport",
     "columns": "errors naming",
     "command": "errors failures outcome",
     "connection": "",
@@ -34,6 +34,7 @@ ALLOWED = {
     "errors": "",
     "export": "columns engine errors parts shape spool sql",
     "failures": "errors protocol",
+    "folder": "errors",
     "guard": "errors",
     "lines": "naming",
     "listing": "client errors naming protocol settings",
@@ -46,19 +47,22 @@ ALLOWED = {
     "protocol": "errors",
     "retry": "errors failures pacing protocol settings spool",
     "rowwise": "bookmark changes columns deletions delivery dispatch engine errors export guard outlet snapshots",
-    "sample": "errors failures protocol shape spool",
+    "sample": "errors failures folder protocol shape spool",
     "schema": "",
     "settings": "schema",
     "shape": "",
     "snapshots": "errors",
-    "spool": "errors failures protocol shape transport",
+    "spool": "errors failures folder protocol shape transport",
     "sql": "columns naming",
     "streams": (
         "batches bookmark catalog client columns delivery dispatch engine errors makeup naming protocol schema "
         "settings spool tap writer"
     ),
     "tally": "",
-    "tap": "ahead catalog check client command discovery errors listing outcome schema settings spool streams writer",
+    "tap": (
+        "ahead catalog check client command discovery errors failures listing outcome schema settings spool streams "
+        "writer"
+    ),
     "transport": "connection",
     "writer": "",
 }

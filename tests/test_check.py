@@ -93,7 +93,7 @@ def test_it_leaves_nothing_on_the_disk(pigment: Pigment, config: Mapping[str, An
 
     list(check(client, Settings.from_config(config)))
 
-    assert [path for folder in tmp_path.iterdir() for path in folder.iterdir()] == []
+    assert [path.name for folder in tmp_path.iterdir() for path in folder.iterdir()] == ["run.lock"]
 
 
 def test_the_first_block_that_is_wanted_is_the_one_that_is_probed(pigment: Pigment, config: Mapping[str, Any]) -> None:

@@ -148,7 +148,7 @@ def fetched(client: Client) -> bytes:
 
 
 def left_in(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
+    return [path for path in folder.rglob("*") if path.is_file() and path.name != "run.lock"]
 
 
 FRAMES: dict[str, tuple[Frame, bytes, int]] = {

@@ -113,6 +113,23 @@ def test_a_key_across_the_end_of_a_quotation_is_redacted_first() -> None:
     assert "Abc" not in str(error)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        'not with odd+key"1/2',
+        '{"detail": "not with odd+key\\u00221/2"}',
+        '{"detail": "x", "errors": {"key": "odd+key\\"1/2"}}',
+        "see https://pigment.example/?key=odd%2Bkey%221%2F2",
+        "x" * 290 + 'odd+key"1/2',
+    ],
+)
+def test_a_key_of_any_form_is_not_said_back(said: str) -> None:
+    error = failure(EXPORTING, 400, said, keys=['odd+key"1/2'])
+
+    assert "odd" not in str(error)
+    assert "***" in str(error)
+
+
 def test_keys_are_redacted_wherever_they_stand() -> None:
     assert redacted(f"a {KEY}, b={KEY}&c") == "a pgmt_***, b=pgmt_***&c"
     assert redacted("no key") == "no key"

@@ -249,9 +249,12 @@ def test_nothing_is_a_good_answer() -> None:
 
 @pytest.mark.parametrize("answer", [None, {}, {"items": []}, "text", 3, [None], ["id"], [[]]])
 def test_an_answer_that_is_no_list_of_objects_is_an_error(answer: object) -> None:
-    with pytest.raises(PigmentExportError, match=r"^Pigment's answer is not a list of applications\. Check api_url"):
+    with pytest.raises(PigmentExportError, match=r"answer is not a list of applications\. Check api_url"):
         read_applications(answer)
-    with pytest.raises(PigmentExportError, match="not a list of blocks"):
+    with pytest.raises(
+        PigmentExportError,
+        match=r"^While listing the blocks of application app-1: Pigment's answer is not a list of blocks\.",
+    ):
         read_blocks(answer, "app-1")
     with pytest.raises(PigmentExportError, match="not a list of views"):
         read_views(answer, "app-1")

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_pigment.errors import MalformedExportError, PigmentError, PigmentExportError
+from tap_pigment.folder import SpoolFolder
 from tap_pigment.protocol import Block, BlockType, export
 from tap_pigment.sample import SAMPLE_ROWS, receive_sample
-from tap_pigment.spool import Spool, SpoolFolder, TryAgainError
+from tap_pigment.spool import Spool, TryAgainError
 
 CALL = export(
     Block("id-1", "Plan", BlockType.TABLE, "app-1"), "reading the columns of plan", friendly=False, request={}
@@ -52,7 +53,7 @@ def sample_of(folder: Path, content: bytes, *, rows: int = 1_000, content_type: 
 
 
 def files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
+    return [path for path in folder.rglob("*") if path.is_file() and path.name != "run.lock"]
 
 
 @pytest.mark.parametrize(
@@ -127,10 +128,12 @@ def test_a_malformed_beginning_names_its_row_and_leaves_nothing(tmp_path: Path, 
     answer, _ = response(content)
     folder = SpoolFolder(tmp_path)
 
-    with pytest.raises(MalformedExportError) as caught:
+    with pytest.raises(TryAgainError) as caught:
         receive_sample(answer, ARRIVED, CALL, folder, rows=9)
 
-    assert str(caught.value).startswith(f"While reading the columns of plan: {problem}")
+    assert isinstance(caught.value.final, MalformedExportError)
+    assert str(caught.value.final).startswith(f"While reading the columns of plan: {problem}")
+    assert "Run again; if it stays so, look at that row in Pigment." in str(caught.value.final)
     assert files(tmp_path) == []
 
 

@@ -51,29 +51,34 @@ class Authority:
 @contextmanager
 def listening(speak: Speak, tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """Speak to each client in a thread of its own until the block ends, and yield the port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        connections: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener, accepting(listener, speak, tls):
+        yield listener.getsockname()[1]
 
-        def converse(plain: socket.socket) -> None:
-            # The client may hang up, or not trust the certificate.
-            with suppress(OSError), plain if tls is None else tls.wrap_socket(plain, server_side=True) as connection:
-                connections.append(connection)
-                speak(connection)
 
-        def accept() -> None:
-            with suppress(OSError):  # The block has ended.
-                while True:
-                    connection, _ = listener.accept()
-                    threading.Thread(target=converse, args=[connection], daemon=True).start()
+@contextmanager
+def accepting(listener: socket.socket, speak: Speak, tls: ssl.SSLContext | None = None) -> Iterator[None]:
+    """Speak to each client of a listening socket in a thread of its own, until the block ends or the socket is shut."""
+    connections: list[socket.socket] = []
 
-        threading.Thread(target=accept, daemon=True).start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            for connection in connections:
-                with suppress(OSError):
-                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
+    def converse(plain: socket.socket) -> None:
+        # The client may hang up, or not trust the certificate.
+        with suppress(OSError), plain if tls is None else tls.wrap_socket(plain, server_side=True) as connection:
+            connections.append(connection)
+            speak(connection)
+
+    def accept() -> None:
+        with suppress(OSError):  # The block has ended.
+            while True:
+                connection, _ = listener.accept()
+                threading.Thread(target=converse, args=[connection], daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield
+    finally:
+        for connection in (listener, *connections):
+            with suppress(OSError):
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 def read_request(connection: socket.socket) -> bytes:
