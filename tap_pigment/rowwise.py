@@ -77,7 +77,10 @@ class RowComparison:
     def _former_snapshot(self) -> Snapshot | None:
         """Return the snapshot that the state names; None, and why, if there is none to use."""
         if self._known.snapshot is None:
-            self._logger.info("The state names no snapshot: all rows are sent.")
+            if self._known.rows:
+                self._logger.warning("The last run has left no snapshot. All rows are sent. %s.", _NOT_TOLD)
+            else:
+                self._logger.info("The state names no snapshot: all rows are sent.")
             return None
         path = self._export.spool.path.with_suffix(".former")
         try:

@@ -45,7 +45,7 @@ ALLOWED = {
     "retry": "errors failures pacing protocol settings spool",
     "rowwise": "bookmark changes columns deletions delivery dispatch engine errors export guard outlet snapshots",
     "sample": "errors failures protocol shape spool",
-    "settings": "",
+    "settings": "naming",
     "shape": "",
     "snapshots": "errors",
     "spool": "errors failures protocol shape transport",

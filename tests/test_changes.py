@@ -17,6 +17,7 @@ from tap_pigment.deletions import Deletions
 from tap_pigment.errors import SnapshotError
 from tap_pigment.makeup import Makeup
 from tap_pigment.outlet import Outlet
+from tap_pigment.sql import fingerprints
 from tests.exports import COLUMNS, export_of
 
 if TYPE_CHECKING:
@@ -160,6 +161,13 @@ def test_fingerprints_of_another_duckdb_are_not_believed(tmp_path: Path, key: tu
     assert table == loaded(tmp_path / "whole-2", second, key)
     assert sorted(record["a"] for record in after.sent if not record["_sdc_deleted_at"]) == ["2", "4"]
     assert after.snapshot_digest == after.digest
+
+
+def test_the_fingerprints_of_one_column_are_two(tmp_path: Path) -> None:
+    with export_of(tmp_path, ["a", "b"], [["x", "y"]]) as export:
+        first, second = export.engine.values(f"SELECT {', '.join(fingerprints(COLUMNS[:1]))} FROM {export.table}")  # noqa: S608 - our names.
+
+    assert first != second
 
 
 def test_a_snapshot_of_another_format_is_refused(tmp_path: Path) -> None:
