@@ -30,7 +30,9 @@ from tap_pigment.failures import redacted
 from tap_pigment.listing import NamedStream, export_call, find_streams, is_wanted, override_of, report
 from tap_pigment.naming import StreamName
 from tap_pigment.protocol import Block, BlockType
+from tap_pigment.pruning import listed, named_snapshots, pruned
 from tap_pigment.settings import SETTINGS, ChangeDetection, OnStreamError, Settings
+from tap_pigment.snapshots import SnapshotStore
 from tap_pigment.streams import ExportStream
 from tap_pigment.writer import BlockWriter
 
@@ -342,6 +344,7 @@ class TapPigment(Tap):
         state: IO[str] | None = None,
         catalog: IO[str] | None = None,
         check_only: bool = False,
+        snapshots: str | None = None,
     ) -> None:
         """Run the command line, once what its files hold is known to be what it should.
 
@@ -350,6 +353,10 @@ class TapPigment(Tap):
         """
         if check_only and not about:
             sys.exit(cls._check(config))
+        if snapshots and not about:
+            state = _checked_file(state, "--state", "bookmarks", dict)
+            cls._tend_snapshots(snapshots, config, state)
+            return
         super().invoke(
             about=about,
             about_format=about_format,
@@ -370,6 +377,22 @@ class TapPigment(Tap):
         return int(failed)
 
     @classmethod
+    def _tend_snapshots(cls, action: str, config: Any, state: IO[str] | None) -> None:  # noqa: ANN401 - see above.
+        """Write which snapshots there are, or were removed, for people and not for targets."""
+        tap = cls(config=config.config, parse_env_config=config.parse_env, validate_config=True, setup_mapper=False)
+        if not tap.settings.snapshot_uri:
+            raise SettingsError(
+                "--snapshots: there are none without snapshot_uri, where change_detection: row keeps them."
+            )
+        if action == "prune" and state is None:
+            raise SettingsError(
+                "--snapshots prune: add --state with the last state, which says what the next run will ask for."
+            )
+        tend = pruned if action == "prune" else listed
+        for line in tend(SnapshotStore(tap.settings.snapshot_uri), named_snapshots(json.load(state) if state else {})):
+            click.echo(line)
+
+    @classmethod
     def get_singer_command(cls) -> click.Command:
         """Return the command line."""
         command = super().get_singer_command()
@@ -378,6 +401,13 @@ class TapPigment(Tap):
                 ["--check", "check_only"],
                 is_flag=True,
                 help="Test key, rights, applications and quota, without extracting anything.",
+            )
+        )
+        command.params.append(
+            click.Option(
+                ["--snapshots"],
+                type=click.Choice(["list", "prune"]),
+                help="List the snapshots at snapshot_uri, or remove those older than the ones that --state names.",
             )
         )
         return PigmentCommand(

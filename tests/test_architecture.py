@@ -42,6 +42,7 @@ ALLOWED = {
     "pacing": "failures settings tally",
     "parts": "shape",
     "protocol": "errors",
+    "pruning": "bookmark snapshots",
     "retry": "errors failures pacing protocol settings spool",
     "rowwise": "bookmark changes columns deletions delivery dispatch engine errors export guard outlet snapshots",
     "sample": "errors failures protocol shape spool",
@@ -55,7 +56,10 @@ ALLOWED = {
         "spool tap writer"
     ),
     "tally": "",
-    "tap": "ahead catalog check client discovery errors failures listing naming protocol settings spool streams writer",
+    "tap": (
+        "ahead catalog check client discovery errors failures listing naming protocol pruning settings snapshots spool "
+        "streams writer"
+    ),
     "transport": "connection",
     "writer": "",
 }
