@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _HASH_CHARACTERS = 32
 _SUFFIX = ".parquet"
-_TIME = "%Y%m%dT%H%M%SZ"
-_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{32}")
+_TIME = "%Y%m%dT%H%M%S%fZ"
+_NAME = re.compile(r"[0-9]{8}T[0-9]{12}Z-[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -116,18 +116,32 @@ class SnapshotStore:
         except Exception as error:  # noqa: BLE001 - each filesystem has errors of its own.
             raise SnapshotError(f"cannot remove {path}: {_reason(error)}") from None
 
+    def newer(self, stream: str, name: str | None) -> list[str]:
+        """Return the names of a stream's snapshots that are newer than one, the oldest first; of all if it is None.
+
+        Raises:
+            SnapshotError: If they cannot be listed.
+        """
+        return [entry.name for entry in self._entries(f"{self._root}/{stream}") if entry.name > (name or "")]
+
     def entries(self) -> Iterator[Entry]:
         """Yield all snapshots, by stream and age.
 
         Raises:
             SnapshotError: If they cannot be listed.
         """
+        yield from self._entries(self._root)
+
+    def _entries(self, folder: str) -> Iterator[Entry]:
         try:
-            found = self._filesystem.find(self._root, detail=True)
+            self._filesystem.invalidate_cache()  # Another run may have put one there.
+            found = self._filesystem.find(folder, detail=True)
         except FileNotFoundError:
             return
         except Exception as error:  # noqa: BLE001 - each filesystem has errors of its own.
-            raise SnapshotError(f"snapshot_uri: cannot list {self._uri}: {_reason(error)}") from None
+            raise SnapshotError(
+                f"snapshot_uri: cannot list {self._uri}: {_reason(error)}. Check the address and its credentials."
+            ) from None
         for path in sorted(found):
             *_, stream, file = path.split("/")
             name = file.removesuffix(_SUFFIX)

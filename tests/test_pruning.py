@@ -71,11 +71,11 @@ def test_snapshots_are_listed_with_time_and_size_and_those_that_the_state_names(
 
 
 def test_one_that_the_state_names_and_the_store_lacks_is_listed_as_such(store: SnapshotStore) -> None:
-    (line,) = listed(store, {"countries": "20260131T020100Z-" + "0" * 32})
+    (line,) = listed(store, {"countries": "20260131T020100000000Z-" + "0" * 32})
 
     assert line == (
-        "countries  20260131T020100Z-00000000000000000000000000000000  named by the state and not there: the next run "
-        "sends all rows"
+        "countries  20260131T020100000000Z-00000000000000000000000000000000  named by the state and not there: "
+        "the next run sends all rows"
     )
 
 
@@ -92,7 +92,7 @@ def test_what_is_older_than_the_named_one_is_removed_and_what_is_newer_stays(
 
 
 def test_the_state_of_another_store_removes_nothing(store: SnapshotStore, folder: Path, names: list[str]) -> None:
-    lines = list(pruned(store, {"countries": "20270131T020100Z-" + "0" * 32}))
+    lines = list(pruned(store, {"countries": "20270131T020100000000Z-" + "0" * 32}))
 
     assert len(lines) == 2
     assert len(kept(folder)) == 2 * len(names)
@@ -117,10 +117,10 @@ def test_a_store_that_nothing_was_put_into_is_empty(store: SnapshotStore) -> Non
 @pytest.mark.parametrize(
     ("given", "named"),
     [
-        (state(countries="20260131T020100Z-" + "a" * 32), {"countries": "20260131T020100Z-" + "a" * 32}),
+        (state(countries="20260131T020100000000Z-" + "a" * 32), {"countries": "20260131T020100000000Z-" + "a" * 32}),
         (
-            {"singer_state": state(countries="20260131T020100Z-" + "a" * 32)},
-            {"countries": "20260131T020100Z-" + "a" * 32},
+            {"singer_state": state(countries="20260131T020100000000Z-" + "a" * 32)},
+            {"countries": "20260131T020100000000Z-" + "a" * 32},
         ),
         (state(countries="../elsewhere"), {}),
         ({"bookmarks": {"countries": {"v": 1, "rows": 3}, "cities": {}}}, {}),
