@@ -33,7 +33,8 @@ MESSAGE = ('{"type":"RECORD","stream":"s","record":', "}")
 NOW = datetime(2026, 1, 31, tzinfo=UTC).isoformat()
 TEXTS = st.sampled_from(["", "a", "b", "ab", "1", "é😀", 'x"y', "a;b", "a\nb"])
 KEYED_ROWS = st.dictionaries(TEXTS, TEXTS, max_size=6).map(lambda cells: [[key, cell] for key, cell in cells.items()])
-KEYLESS_ROWS = st.lists(st.lists(TEXTS, min_size=2, max_size=2), max_size=8)
+# Few enough to repeat.
+KEYLESS_ROWS = st.lists(st.sampled_from([["", ""], ["a", ""], ["", "a"], ['x"y', "a\nb"]]), max_size=8)
 
 
 class Night:
