@@ -14,7 +14,7 @@ BOOKMARK_VERSION = 1
 # A bookmark is data from outside: what names a file or stands in a message has to look like it.
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _BODY = re.compile(r"[0-9a-f]{32}")
-_SNAPSHOT = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{32}")
+_SNAPSHOT = re.compile(r"[0-9]{8}T[0-9]{12}Z-[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)

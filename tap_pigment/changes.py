@@ -10,25 +10,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tap_pigment.columns import KEYLESS, Column
 from tap_pigment.engine import version
-from tap_pigment.errors import SnapshotError
-from tap_pigment.makeup import Makeup, digest_of
+from tap_pigment.former import DESCRIPTION, FINGERPRINTS, FORMAT, HASH, former_of
+from tap_pigment.makeup import digest_of
 from tap_pigment.naming import CONTENT_HASH, OCCURRENCE
 from tap_pigment.sql import cell, content_hash, fingerprints, quoted_name, quoted_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tap_pigment.export import Export
+    from tap_pigment.former import Snapshot
+    from tap_pigment.makeup import Makeup
 
-_FORMAT = 1
-_DESCRIPTION = "tap_pigment"
-_FINGERPRINTS = ("fingerprint_1", "fingerprint_2")
-_HASH = ("content",)
 _LANES = (1, 17)  # Where 64 bits begin in the hexadecimal text of a hash.
 
 
@@ -47,37 +45,22 @@ class Selection:
 
 @dataclass(frozen=True)
 class Difference:
-    """What to send so that a table that equals the snapshot comes to equal the export.
+    """What to send so that a table in which any part of some snapshots is comes to equal the export.
 
     Attributes:
         changed: The rows that are new or differ; None for all rows of the export.
         gone: The rows that are gone: the cells of their key, or `contentHash` and `occurrence`.
+        before: How many rows may have been downstream, as far as snapshots tell.
     """
 
     changed: Selection | None
     gone: Selection
+    before: int
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to send."""
         return self.changed is not None and not self.changed.rows and not self.gone.rows
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A snapshot of the last run, on this disk.
-
-    Attributes:
-        path: The Parquet file.
-        makeup: What the records were made of.
-        engine: The version of DuckDB that made the fingerprints.
-        previous: The name of the snapshot before it; None where there was none.
-    """
-
-    path: Path
-    makeup: Makeup
-    engine: str
-    previous: str | None
 
 
 def digest(makeup: Makeup, rows: int, lanes: Sequence[int]) -> str:
@@ -101,6 +84,8 @@ class Changes:
         self._columns = columns
         self._makeup = makeup
         self._is_keyless = tuple(key) == KEYLESS
+        self._by: tuple[str, ...] = HASH
+        self._former = ""
         cells = {column.name: cell(column.position) for column in columns}
         # By their place in the key: in the next export the columns may stand elsewhere.
         self._keys = {} if self._is_keyless else {f"key_{place}": cells[name] for place, name in enumerate(key)}
@@ -112,7 +97,7 @@ class Changes:
 
     def snapshot_digest(self, path: Path) -> str:
         """Return the same digest, from a snapshot of the export."""
-        hashes = f"SELECT hex(content) AS hash, copies FROM {_parquet(path)}"
+        hashes = f"SELECT hex(content) AS hash, copies FROM read_parquet({quoted_text(str(path))})"
         return digest(self._makeup, self._export.rows, self._lanes(hashes))
 
     def _lanes(self, hashes: str) -> tuple[int, ...]:
@@ -125,39 +110,17 @@ class Changes:
 
     # Snapshots
 
-    def read(self, path: Path) -> Snapshot:
-        """Return the snapshot in a file.
-
-        Raises:
-            SnapshotError: If it is none, or one of another format.
-        """
-        try:
-            (text,) = self._engine.values(
-                f"SELECT decode(value) FROM parquet_kv_metadata({quoted_text(str(path))}) "
-                f"WHERE decode(key) = {quoted_text(_DESCRIPTION)}"
-            )
-            described: Mapping[str, Any] = json.loads(text)
-            if described["format"] != _FORMAT:
-                raise SnapshotError(f"its format is {described['format']}, which this version of the tap does not know")
-            makeup = Makeup.from_json(described["makeup"])
-            return Snapshot(path, makeup, str(described["engine"]), described["previous"])
-        except (*self._engine.refusals, KeyError, TypeError, ValueError) as error:
-            raise SnapshotError(f"it has no description of ours ({error})") from None
-
-    def write(self, path: Path, difference: Difference, *, former: Snapshot | None, previous: str | None) -> None:
+    def write(self, path: Path, difference: Difference, *, previous: str | None) -> None:
         """Write the snapshot of the export to a file.
 
         Args:
             path: The file.
-            difference: What `compared` or `compared_wholly` has returned.
-            former: What that was compared with.
-            previous: The name under which the store has `former`.
+            difference: What `compared` or `compared_wholly` has returned last.
+            previous: The name of the snapshot that the state names.
         """
-        rows = "SELECT * FROM current"
-        if former and difference.changed:
-            rows = self._merged(former, difference.changed)
+        rows = "SELECT * FROM current" if difference.changed is None else self._merged(difference.changed)
         description = {
-            "format": _FORMAT,
+            "format": FORMAT,
             "makeup": self._makeup.to_json(),
             "engine": version(),
             "rows": self._export.rows,
@@ -165,16 +128,17 @@ class Changes:
         }
         self._engine.copy(
             f"COPY ({rows}) TO {quoted_text(str(path))} "
-            f"(FORMAT parquet, KV_METADATA {{{_DESCRIPTION}: {quoted_text(json.dumps(description))}}})"
+            f"(FORMAT parquet, KV_METADATA {{{DESCRIPTION}: {quoted_text(json.dumps(description))}}})"
         )
 
-    def _merged(self, former: Snapshot, changed: Selection) -> str:
+    def _merged(self, changed: Selection) -> str:
         """Return the SQL of the new snapshot: what is as it was, with the hash it had, and what has changed."""
-        identity = ", ".join([*self._keys, *self._compared_by(former)])
-        shared = [*self._keys, *_FINGERPRINTS]
+        identity = ", ".join([*self._keys, *self._by])
+        shared = [*self._keys, *FINGERPRINTS]
         kept = f"""
             SELECT {", ".join(f"current.{name}" for name in shared)}, former.content, current.copies
-            FROM current JOIN {_parquet(former.path)} AS former USING ({identity})
+            FROM current JOIN {self._former} AS former USING ({identity})
+            WHERE former.copies > 0
         """
         if not changed.rows:
             return kept
@@ -185,39 +149,44 @@ class Changes:
 
     # Comparing
 
-    def compared(self, former: Snapshot) -> Difference:
-        """Return what differs from a snapshot whose records were made in the same way."""
-        by = self._compared_by(former)
-        self._note_current(with_hash=by == _HASH)
-        identity = ", ".join(self._keys or by)
-        differs = " OR ".join(f"current.{name} IS DISTINCT FROM former.{name}" for name in by)
+    def compared(self, formers: Sequence[Snapshot]) -> Difference:
+        """Return what differs from any of some snapshots, whose records were made in the same way."""
+        self._by = FINGERPRINTS if {former.engine for former in formers} == {version()} else HASH
+        rows = self._note_former(formers)
+        with_hash = self._by == HASH
+        self._note_current(with_hash=with_hash)
+        identity = ", ".join(self._keys or self._by)
+        differs = " OR ".join(f"current.{name} IS DISTINCT FROM former.{name}" for name in self._by)
         before = "coalesce(former.copies, 0)" if self._is_keyless else "0"
         has_changed = f"current.copies > {before}" if self._is_keyless else differs
         self._engine.execute(
             f"""
             CREATE OR REPLACE TABLE changed_ids AS
             SELECT {identity}, {before} AS before, current.copies AS copies
-            FROM current LEFT JOIN {_parquet(former.path)} AS former USING ({identity})
+            FROM current LEFT JOIN {self._former} AS former USING ({identity})
             WHERE {has_changed}
             """
         )
         (changed_ids,) = self._engine.values("SELECT count(*) FROM changed_ids")
-        gone = self._note_gone(former, by)
-        changed = self._note_changed(identity, with_hash=by == _HASH) if changed_ids else 0
-        return Difference(Selection("changed", changed), gone)
+        gone = self._note_gone()
+        changed = self._note_changed(identity, with_hash=with_hash) if changed_ids else 0
+        return Difference(Selection("changed", changed), gone, rows)
 
-    def compared_wholly(self, former: Snapshot | None) -> Difference:
-        """Return that all rows are to be sent, and what is gone since a snapshot whose records were made differently.
-
-        What is gone can be told only if the key is still the same.
-        """
+    def compared_wholly(self, formers: Sequence[Snapshot]) -> Difference:
+        """Return that all rows are to be sent, and what is gone since some snapshots, whose key is the same."""
         self._note_current(with_hash=True)
-        if former is None or former.makeup.key != self._makeup.key:
-            return Difference(None, Selection("gone", 0))
-        return Difference(None, self._note_gone(former, _HASH))
+        if not formers:
+            return Difference(None, Selection("gone", 0), 0)
+        self._by = HASH
+        rows = self._note_former(formers)
+        return Difference(None, self._note_gone(), rows)
 
-    def _compared_by(self, former: Snapshot) -> tuple[str, ...]:
-        return _FINGERPRINTS if former.engine == version() else _HASH
+    def _note_former(self, formers: Sequence[Snapshot]) -> int:
+        """Remember what may be downstream, and return how many rows that are."""
+        identity = tuple(self._keys) or self._by
+        former = former_of(self._engine, formers, identity, is_keyless=self._is_keyless)
+        self._former = former.table
+        return former.rows
 
     def _note_current(self, *, with_hash: bool) -> None:
         """Put what a snapshot has of the export's rows into a table."""
@@ -226,16 +195,16 @@ class Changes:
             rows = f"SELECT * EXCLUDE (copies), count(*) AS copies FROM ({rows}) GROUP BY ALL"
         self._engine.execute(f"CREATE OR REPLACE TABLE current AS {rows}")
 
-    def _note_gone(self, former: Snapshot, by: Sequence[str]) -> Selection:
+    def _note_gone(self) -> Selection:
         """Put the keys of the rows that are gone into a table."""
-        before = f"{_parquet(former.path)} AS former"
+        before = f"{self._former} AS former"
         if self._is_keyless:
             rows = f"""
                 SELECT
                     lower(hex(former.content)) AS {quoted_name(CONTENT_HASH)},
-                    unnest(range(coalesce(current.copies, 0) + 1, former.copies + 1)) AS {OCCURRENCE}
-                FROM {before} LEFT JOIN current USING ({", ".join(by)})
-                WHERE former.copies > coalesce(current.copies, 0)
+                    unnest(range(coalesce(current.copies, 0) + 1, former.most + 1)) AS {OCCURRENCE}
+                FROM {before} LEFT JOIN current USING ({", ".join(self._by)})
+                WHERE former.most > coalesce(current.copies, 0)
             """
         else:
             cells = ", ".join(f"{key} AS {name}" for key, name in self._keys.items())
@@ -264,10 +233,6 @@ class Changes:
     def _identities(self, *, with_hash: bool) -> list[str]:
         """Return the SQL of what a row of the export is recognised by."""
         keys = [f"{name} AS {key}" for key, name in self._keys.items()]
-        prints = [f"{made} AS {name}" for made, name in zip(fingerprints(self._columns), _FINGERPRINTS, strict=True)]
+        prints = [f"{made} AS {name}" for made, name in zip(fingerprints(self._columns), FINGERPRINTS, strict=True)]
         hashes = [f"unhex({content_hash(self._columns)}) AS content"] if with_hash else []
         return [*keys, *prints, *hashes]
-
-
-def _parquet(path: Path) -> str:
-    return f"read_parquet({quoted_text(str(path))})"

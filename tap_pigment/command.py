@@ -60,11 +60,16 @@ def pigment_command(command: click.Command, logger: logging.Logger) -> PigmentCo
         is_flag=True,
         help="Test key, rights, applications and quota, without extracting anything.",
     )
+    snapshots = click.Option(
+        ["--snapshots"],
+        type=click.Choice(["list", "prune"]),
+        help="List the snapshots at snapshot_uri, or remove those older than the ones that --state names.",
+    )
     return PigmentCommand(
         name=command.name,
         callback=command.callback,
         context_settings=command.context_settings,
-        params=[*command.params, check],
+        params=[*command.params, check, snapshots],
         help=command.help,
         logger=logger,
     )

@@ -1,7 +1,8 @@
 """Row by row: what has changed since the snapshot that the state names, and the snapshot that the next state will name.
 
 A run writes a new snapshot under a new name, and only its state makes that the one to compare with. If the target
-failed, its state still names the old one, and the changes are sent again.
+failed, its state still names the old one, and the changes are sent again; what such a run may have sent is known from
+the snapshot that it has left.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from tap_pigment.columns import KEYLESS
 from tap_pigment.deletions import Deletions
 from tap_pigment.delivery import Delivery
 from tap_pigment.errors import SnapshotError
+from tap_pigment.former import Snapshot, read_snapshot
 from tap_pigment.guard import check_shrinkage
 from tap_pigment.outlet import Outlet
 from tap_pigment.snapshots import SnapshotStore
 
 if TYPE_CHECKING:
-    from tap_pigment.changes import Difference, Snapshot
+    from tap_pigment.changes import Difference
     from tap_pigment.dispatch import Dispatch
     from tap_pigment.export import Export
 
@@ -56,16 +58,20 @@ class RowComparison:
             ShrunkExportError: If too many rows are gone.
             SnapshotError: If the new snapshot cannot be stored.
         """
-        former = self._former_snapshot()
-        if former and former.makeup == self._dispatch.makeup:
-            difference = self._changes.compared(former)
+        named = self._named_snapshot()
+        newer = self._newer_snapshots()
+        formers = [snapshot for snapshot in (named, *newer) if snapshot]
+        makeup = self._dispatch.makeup
+        if named and None not in newer and all(snapshot.makeup == makeup for snapshot in formers):
+            difference = self._changes.compared(formers)
         else:
-            difference = self._changes.compared_wholly(former)
+            # What is gone can be told only where the key is still the same.
+            difference = self._changes.compared_wholly([one for one in formers if one.makeup.key == makeup.key])
         self._guard(difference)
-        if former and difference.is_empty and former.engine == engine.version():
+        if named and not newer and difference.is_empty and named.engine == engine.version():
             digest, name = self._known.digest, self._known.snapshot
         else:
-            digest, name = self._store_snapshot(difference, former)
+            digest, name = self._store_snapshot(difference, named)
         self._logger.info(
             "%s of %d rows are sent, %d are gone.",
             "All" if difference.changed is None else difference.changed.rows,
@@ -74,15 +80,33 @@ class RowComparison:
         )
         return self._delivery(difference, Bookmark(self._export.rows, digest=digest, snapshot=name, body=body))
 
-    def _former_snapshot(self) -> Snapshot | None:
+    def _named_snapshot(self) -> Snapshot | None:
         """Return the snapshot that the state names; None, and why, if there is none to use."""
         if self._known.snapshot is None:
-            self._logger.info("The state names no snapshot: all rows are sent.")
+            if self._known.rows:
+                self._logger.warning("The last run has left no snapshot. All rows are sent. %s.", _NOT_TOLD)
+            else:
+                self._logger.info("The state names no snapshot: all rows are sent.")
             return None
-        path = self._export.spool.path.with_suffix(".former")
+        return self._snapshot(self._known.snapshot)
+
+    def _newer_snapshots(self) -> list[Snapshot | None]:
+        """Return the snapshots of runs whose state has not come back, None for one that cannot be used."""
+        names = self._store.newer(self._dispatch.name, self._known.snapshot)
+        if names:
+            self._logger.warning(
+                "Snapshots that are newer than what the state names: %d. Any part of them may be downstream: what "
+                "differs from one of them is sent again, and what has gone since is marked.",
+                len(names),
+            )
+        return [self._snapshot(name) for name in names]
+
+    def _snapshot(self, name: str) -> Snapshot | None:
+        """Return a snapshot of the store; None, and why, if it cannot be used."""
+        path = self._export.spool.path.with_suffix(f".{name}")
         try:
-            self._store.fetch(self._dispatch.name, self._known.snapshot, path)
-            snapshot = self._changes.read(path)
+            self._store.fetch(self._dispatch.name, name, path)
+            snapshot = read_snapshot(self._export.engine, path)
         except SnapshotError as error:
             self._logger.warning("No snapshot to compare with: %s. All rows are sent. %s.", error, _NOT_TOLD)
             return None
@@ -97,22 +121,22 @@ class RowComparison:
 
         Without a key, a row that was edited is one that is gone and one that is new: only the number of rows tells.
         """
-        gone = difference.gone.rows
+        before, gone = difference.before, difference.gone.rows
         if tuple(self._dispatch.key) == KEYLESS:
-            gone = min(gone, self._known.rows - self._export.rows)
+            gone = min(gone, before - self._export.rows)
         percent = self._dispatch.settings.max_shrink_percent
-        check_shrinkage(self._dispatch.name, gone=gone, before=self._known.rows, max_percent=percent)
+        check_shrinkage(self._dispatch.name, gone=gone, before=before, max_percent=percent)
 
-    def _store_snapshot(self, difference: Difference, former: Snapshot | None) -> tuple[str, str]:
-        """Store a snapshot of the export and return its digest and its name; the one before the former goes."""
+    def _store_snapshot(self, difference: Difference, named: Snapshot | None) -> tuple[str, str]:
+        """Store a snapshot of the export and return its digest and its name; the one before what is named goes."""
         path = self._export.spool.path.with_suffix(".snapshot")
-        self._changes.write(path, difference, former=former, previous=self._known.snapshot)
+        self._changes.write(path, difference, previous=self._known.snapshot)
         digest = self._changes.snapshot_digest(path)
         name = self._store.put(self._dispatch.name, path, self._export.spool.received_at)
-        if former and former.previous:
+        if named and named.previous:
             # The state that came back names a later one.
             try:
-                self._store.remove(self._dispatch.name, former.previous)
+                self._store.remove(self._dispatch.name, named.previous)
             except SnapshotError as error:
                 self._logger.warning("An old snapshot stays: %s.", error)
         return digest, name

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from tap_pigment.naming import DELETED_AT
 from tap_pigment.schema import SETTINGS, ChangeDetection, Headers, OnStreamError
 
 if TYPE_CHECKING:
@@ -131,11 +132,31 @@ def problems(config: Mapping[str, Any]) -> list[str]:
             "batch_config: change_detection: row sends single rows and deletions, as records. Remove batch_config, or "
             "set change_detection to stream."
         )
+    if config.get("change_detection") == ChangeDetection.ROW:
+        found += _map_problems(config.get("stream_maps") or {})
     if config.get("batch_config") and config.get("emit_activate_version_messages"):
         found.append(
             "emit_activate_version_messages: BATCH messages carry no version, so that targets would delete what the "
             "files bring. Remove batch_config, or set emit_activate_version_messages to false."
         )
+    return found
+
+
+def _map_problems(stream_maps: Mapping[str, Any]) -> list[str]:
+    """Return which stream maps would keep from a target what is gone: of such a row only the key is left."""
+    found = []
+    for stream, stream_map in stream_maps.items():
+        if not isinstance(stream_map, dict):
+            continue
+        hiding = [name for name in ("__filter__", "__key_properties__") if stream_map.get(name) is not None]
+        keeps = "__else__" not in stream_map
+        if stream_map.get(DELETED_AT, DELETED_AT if keeps else None) != DELETED_AT:
+            hiding.append(DELETED_AT if DELETED_AT in stream_map else "__else__")
+        found += [
+            f"stream_maps.{stream}.{name}: change_detection: row tells of a row that is gone by its key and "
+            f"{DELETED_AT}, which have to pass unchanged. Remove it, or set change_detection to stream."
+            for name in hiding
+        ]
     return found
 
 

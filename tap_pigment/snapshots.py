@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,20 +21,26 @@ import fsspec  # type: ignore[import-untyped] # It brings no types.
 from tap_pigment.errors import SnapshotError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from datetime import datetime
+    from collections.abc import Iterator
 
 _HASH_CHARACTERS = 32
 _SUFFIX = ".parquet"
+_TIME = "%Y%m%dT%H%M%S%fZ"
+_NAME = re.compile(r"[0-9]{8}T[0-9]{12}Z-[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A snapshot in the store: its stream, its name and its size."""
+    """A snapshot in the store: its stream, its name and its size in bytes."""
 
     stream: str
     name: str
     size: int
+
+    @property
+    def made_at(self) -> datetime:
+        """When the export that it is of began to arrive."""
+        return datetime.strptime(self.name.split("-")[0], _TIME).replace(tzinfo=UTC)
 
 
 class SnapshotStore:
@@ -80,7 +88,7 @@ class SnapshotStore:
         Raises:
             SnapshotError: If the store does not take it.
         """
-        name = f"{now:%Y%m%dT%H%M%SZ}-{_digest(source)}"
+        name = f"{now:{_TIME}}-{_digest(source)}"
         path = self._path(stream, name)
         try:
             if self._is_local:
@@ -108,36 +116,40 @@ class SnapshotStore:
         except Exception as error:  # noqa: BLE001 - each filesystem has errors of its own.
             raise SnapshotError(f"cannot remove {path}: {_reason(error)}") from None
 
+    def newer(self, stream: str, name: str | None) -> list[str]:
+        """Return the names of a stream's snapshots that are newer than one, the oldest first; of all if it is None.
+
+        Raises:
+            SnapshotError: If they cannot be listed.
+        """
+        return [entry.name for entry in self._entries(f"{self._root}/{stream}") if entry.name > (name or "")]
+
     def entries(self) -> Iterator[Entry]:
         """Yield all snapshots, by stream and age.
 
         Raises:
             SnapshotError: If they cannot be listed.
         """
+        yield from self._entries(self._root)
+
+    def _entries(self, folder: str) -> Iterator[Entry]:
         try:
-            found = self._filesystem.find(self._root, detail=True)
+            self._filesystem.invalidate_cache()  # Another run may have put one there.
+            found = self._filesystem.find(folder, detail=True)
         except FileNotFoundError:
             return
         except Exception as error:  # noqa: BLE001 - each filesystem has errors of its own.
-            raise SnapshotError(f"snapshot_uri: cannot list {self._uri}: {_reason(error)}") from None
+            raise SnapshotError(
+                f"snapshot_uri: cannot list {self._uri}: {_reason(error)}. Check the address and its credentials."
+            ) from None
         for path in sorted(found):
             *_, stream, file = path.split("/")
-            if path == self._path(stream, file.removesuffix(_SUFFIX)):
-                yield Entry(stream, file.removesuffix(_SUFFIX), int(found[path]["size"]))
+            name = file.removesuffix(_SUFFIX)
+            if path == self._path(stream, name) and _NAME.fullmatch(name):  # Others may keep files there too.
+                yield Entry(stream, name, int(found[path]["size"]))
 
     def _path(self, stream: str, name: str) -> str:
         return f"{self._root}/{stream}/{name}{_SUFFIX}"
-
-
-def prunable(entries: Collection[Entry], named: dict[str, str]) -> list[Entry]:
-    """Return the snapshots that no run will ask for again, of the streams that a state names one of.
-
-    Args:
-        entries: The snapshots in the store.
-        named: The name of the snapshot that the state has for a stream. What is older is of no use; what is newer may
-            be that of a run whose state has yet to come back.
-    """
-    return [entry for entry in entries if entry.name < named.get(entry.stream, "")]
 
 
 def _put_privately(source: Path, target: Path) -> None:
@@ -158,4 +170,4 @@ def _digest(path: Path) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    return str(error).rstrip(".") or type(error).__name__

@@ -113,8 +113,9 @@ def fingerprints(columns: Sequence[Column]) -> tuple[str, str]:
     As with `contentHash`, the order of the columns does not matter.
     """
     in_order = sorted(columns, key=lambda column: column.name)
-    cells = ", ".join(cell(column.position) for column in in_order)
-    return cheap_hash(in_order), f"hash(concat_ws(chr(31), {cells or quoted_text('')}))"
+    # What stands before the cells makes the second another hash where there is one column only.
+    cells = ", ".join([quoted_text(""), *(cell(column.position) for column in in_order)])
+    return cheap_hash(in_order), f"hash(concat_ws(chr(31), {cells}))"
 
 
 def netstrings(columns: Sequence[Column]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import threading
@@ -27,8 +28,10 @@ from tap_pigment.errors import PigmentError, SettingsError
 from tap_pigment.failures import redacted
 from tap_pigment.listing import export_call, find_streams
 from tap_pigment.outcome import Outcome
+from tap_pigment.pruning import listed, named_snapshots, pruned
 from tap_pigment.schema import SETTINGS, ChangeDetection
 from tap_pigment.settings import Settings
+from tap_pigment.snapshots import SnapshotStore
 from tap_pigment.streams import ExportStream
 from tap_pigment.writer import BlockWriter
 
@@ -262,6 +265,7 @@ class TapPigment(Tap):
         state: IO[str] | None = None,
         catalog: IO[str] | None = None,
         check_only: bool = False,
+        snapshots: str | None = None,
     ) -> None:
         """Run the command line, once what its files hold is known to be what it should.
 
@@ -270,6 +274,10 @@ class TapPigment(Tap):
         """
         if check_only and not about:
             sys.exit(cls._check(config))
+        if snapshots and not about:
+            state = checked_file(state, "--state", "bookmarks", dict)
+            cls._tend_snapshots(snapshots, config, state)
+            return
         super().invoke(
             about=about,
             about_format=about_format,
@@ -288,6 +296,22 @@ class TapPigment(Tap):
             click.echo(finding)
             failed = failed or finding.mark is Mark.FAIL
         return int(failed)
+
+    @classmethod
+    def _tend_snapshots(cls, action: str, config: Any, state: IO[str] | None) -> None:  # noqa: ANN401 - see above.
+        """Write which snapshots there are, or were removed, for people and not for targets."""
+        tap = cls(config=config.config, parse_env_config=config.parse_env, validate_config=True, setup_mapper=False)
+        if not tap.settings.snapshot_uri:
+            raise SettingsError(
+                "--snapshots: there are none without snapshot_uri, where change_detection: row keeps them."
+            )
+        if action == "prune" and state is None:
+            raise SettingsError(
+                "--snapshots prune: add --state with the last state, which says what the next run will ask for."
+            )
+        tend = pruned if action == "prune" else listed
+        for line in tend(SnapshotStore(tap.settings.snapshot_uri), named_snapshots(json.load(state) if state else {})):
+            click.echo(line)
 
     @classmethod
     def get_singer_command(cls) -> click.Command:

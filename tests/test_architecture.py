@@ -20,7 +20,7 @@ ALLOWED = {
     "batches": "errors outlet",
     "bookmark": "",
     "catalog": "columns discovery errors listing naming protocol schema settings",
-    "changes": "columns engine errors export makeup naming sql",
+    "changes": "columns engine export former makeup naming sql",
     "check": "client errors failures listing protocol settings",
     "client": "errors failures folder pacing protocol retry sample settings spool transport",
     "columns": "errors naming",
@@ -29,12 +29,13 @@ ALLOWED = {
     "deletions": "changes columns engine naming sql",
     "delivery": "bookmark deletions outlet",
     "discovery": "client columns errors export listing naming protocol settings",
-    "dispatch": "bookmark changes columns delivery export guard makeup outlet rowwise schema settings spool",
+    "dispatch": "bookmark changes columns delivery export guard makeup outlet rowwise schema settings snapshots spool",
     "engine": "errors",
     "errors": "",
     "export": "columns engine errors parts shape spool sql",
     "failures": "errors protocol",
     "folder": "errors",
+    "former": "engine errors makeup sql",
     "guard": "errors",
     "lines": "naming",
     "listing": "client errors naming protocol settings",
@@ -45,11 +46,14 @@ ALLOWED = {
     "pacing": "failures settings tally",
     "parts": "shape",
     "protocol": "errors",
+    "pruning": "bookmark snapshots",
     "retry": "errors failures pacing protocol settings spool",
-    "rowwise": "bookmark changes columns deletions delivery dispatch engine errors export guard outlet snapshots",
+    "rowwise": (
+        "bookmark changes columns deletions delivery dispatch engine errors export former guard outlet snapshots"
+    ),
     "sample": "errors failures folder protocol shape spool",
     "schema": "",
-    "settings": "schema",
+    "settings": "naming schema",
     "shape": "",
     "snapshots": "errors",
     "spool": "errors failures folder protocol shape transport",
@@ -60,8 +64,8 @@ ALLOWED = {
     ),
     "tally": "",
     "tap": (
-        "ahead catalog check client command discovery errors failures listing outcome schema settings spool streams "
-        "writer"
+        "ahead catalog check client command discovery errors failures listing outcome pruning schema settings "
+        "snapshots spool streams writer"
     ),
     "transport": "connection",
     "writer": "",

@@ -9,7 +9,7 @@ from tap_pigment.bookmark import Bookmark, next_version, read_bookmark
 
 DIGEST = "0123456789abcdef" * 4
 BODY = "0123456789abcdef" * 2
-SNAPSHOT = "20261124T020000Z-" + "0123456789abcdef" * 2
+SNAPSHOT = "20261124T020000000000Z-" + "0123456789abcdef" * 2
 
 
 @pytest.mark.parametrize(

@@ -319,3 +319,28 @@ def test_two_taps_do_not_share_their_schema() -> None:
     errors()
 
     assert set(PROPERTIES) == before
+
+
+@pytest.mark.parametrize(
+    ("stream_map", "names"),
+    [
+        ({"Size": "Size and Size * 2", "Name": None}, []),
+        ({"__alias__": "lands", "_sdc_deleted_at": "_sdc_deleted_at"}, []),
+        ({"Code": "Code", "_sdc_deleted_at": "_sdc_deleted_at", "__else__": None}, []),
+        ({"__filter__": "Size > 2"}, ["__filter__"]),
+        ({"__key_properties__": ["Name"]}, ["__key_properties__"]),
+        ({"_sdc_deleted_at": None}, ["_sdc_deleted_at"]),
+        ({"_sdc_deleted_at": "'never'", "__filter__": "Size"}, ["__filter__", "_sdc_deleted_at"]),
+        ({"Code": "Code", "__else__": None}, ["__else__"]),
+        (None, []),
+    ],
+)
+def test_a_map_that_hides_what_is_gone_is_refused_where_deletions_are_told(
+    stream_map: dict[str, Any] | None, names: list[str]
+) -> None:
+    config = {**CONFIG, "snapshot_uri": "/snapshots", "stream_maps": {"countries": stream_map}}
+
+    found = problems({**config, "change_detection": "row"})
+
+    assert [problem.split(":")[0] for problem in found] == [f"stream_maps.countries.{name}" for name in names]
+    assert problems({**config, "change_detection": "stream"}) == []

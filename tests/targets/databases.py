@@ -68,6 +68,11 @@ class Database(ABC):
         """Return each row of a stream's table, and how often it is there."""
         return Counter(self.query(_select(self.schema, stream, [self.column(name) for name in columns])))
 
+    def live_rows(self, stream: str, columns: Sequence[str]) -> Counter[tuple[Any, ...]]:
+        """Return the rows that are not marked as gone, and how often each is there."""
+        selected = _select(self.schema, stream, [self.column(name) for name in columns])
+        return Counter(self.query(f"{selected} WHERE _sdc_deleted_at IS NULL"))
+
     def readers(self, stream: str, columns: Sequence[str]) -> dict[str, Callable[[str], Any]]:
         """Return for each column what turns a cell of an export into what this database gives for it."""
         types = self.types(stream)

@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tap_pigment.sandbox.server import serving
+from tests.pigment import API_KEY, APPLICATION_ID
+from tests.pigment import Pigment as FakePigment
 from tests.targets import environments
 from tests.targets.databases import DuckDb
 from tests.targets.demo import DEMO
+from tests.targets.pigment import Pigment
 from tests.targets.pipeline import environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from tests.targets.pigment import Pigment
 
 COMMANDS = Path(sys.executable).parent
 NO_ADDRESS = "http://127.0.0.1:9"  # Whoever asks for anything but Pigment gets no answer.
@@ -32,7 +34,11 @@ class Project:
     def __init__(self, folder: Path, pigment: Pigment, extras: Mapping[str, Any], **settings: object) -> None:
         self.folder = folder
         project = yaml.safe_load((environments.ROOT / "meltano.yml").read_text(encoding="utf-8"))
-        commands = {"tap-pigment": COMMANDS / "tap-pigment", "target-duckdb": environments.command("target-duckdb")}
+        commands = {
+            "tap-pigment": COMMANDS / "tap-pigment",
+            "target-duckdb": environments.command("target-duckdb"),
+            "target-jsonl": environments.command("target-jsonl"),
+        }
         for plugin in (*project["plugins"]["extractors"], *project["plugins"]["loaders"]):
             if plugin["name"] in commands:
                 del plugin["pip_url"]
@@ -87,6 +93,29 @@ def test_two_runs_of_the_demo_leave_every_row_once(demo: Pigment, tmp_path: Path
     for stream, block in DEMO.items():
         hashes = demo.export(*block).hashes()
         assert project.database.rows(stream, ["contentHash"]) == Counter((content,) for content in hashes)
+
+
+def test_the_state_that_meltano_keeps_lets_only_changes_leave(tmp_path: Path) -> None:
+    app = FakePigment()
+    block = app.add_list("Countries", "Code;Name\r\nA;Albania\r\nB;Belgium\r\nC;Chile\r\n")
+    with serving(app) as server:
+        pigment = Pigment(server.url, API_KEY, APPLICATION_ID, ())
+        settings = {"change_detection": "row", "snapshot_uri": str(tmp_path / "snapshots")}
+        project = Project(tmp_path, pigment, {}, **settings)
+
+        project.meltano("run", "tap-pigment", "target-jsonl")
+        app.exports[block] = b"Code;Name\r\nA;Albania\r\nB;Belgique\r\nD;Denmark\r\n"
+        project.meltano("run", "tap-pigment", "target-jsonl")
+        project.meltano("run", "tap-pigment", "target-jsonl")
+
+    [path] = (tmp_path / "output").glob("countries*.jsonl")
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert [record["Code"] for record in records[:3]] == ["A", "B", "C"]
+    assert sorted((record["Code"], record.get("Name"), bool(record["_sdc_deleted_at"])) for record in records[3:]) == [
+        ("B", "Belgique", False),
+        ("C", None, True),
+        ("D", "Denmark", False),
+    ]
 
 
 def test_selection_keys_and_types_of_the_project_reach_the_schema(pigment: Pigment, tmp_path: Path) -> None:
