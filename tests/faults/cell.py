@@ -24,7 +24,9 @@ EARLIER = {"A": "Anna", "B": "Bo", "C": "Cy", "E": "Ed"}
 NOW = {"A": "Anna", "C": "Cyd", "D": 'Di "D"; Dee', "E": "Ed"}
 STRUCK = "struck"
 STREAMS = (STRUCK, "other")
-TRIES = 2
+# A machine at its limits takes its time, which only silence must not be given: there one try more makes up for it.
+PATIENCE = {"max_retries": 1, "request_timeout_seconds": 30}
+IMPATIENCE = {"max_retries": 2, "request_timeout_seconds": 1}
 _REMEDIES = re.compile(r"Run again|Check |Set |Have it granted|Discover again|Wait for|Exclude|Extract|look at")
 
 
@@ -139,8 +141,7 @@ def _tap(
             "api_url": server.url,
             "api_key": API_KEY,
             "application_id": APPLICATION_ID,
-            "max_retries": TRIES - 1,
-            "request_timeout_seconds": 1,
+            **(IMPATIENCE if server.is_silent else PATIENCE),
             "emit_activate_version_messages": activating,
         },
         catalog=json.loads(json.dumps(catalog)) if catalog else None,

@@ -68,6 +68,7 @@ class Fault:
         columns: When it can show.
         once_at: Where `once` is not the same in all columns.
         refuses: Nobody listens.
+        is_silent: Nothing more comes, and that has to be waited for.
         ends_run_at: When it hits all streams, and not only the one that meets it.
     """
 
@@ -79,6 +80,7 @@ class Fault:
     columns: frozenset[Column] = ALL
     once_at: Mapping[Column, Verdict] = field(default_factory=dict)
     refuses: bool = False
+    is_silent: bool = False
     ends_run_at: frozenset[Column] = frozenset({Column.METADATA})
 
     def show(self, carrier: Carrier) -> Show:
@@ -194,7 +196,12 @@ FAULTS = (
     Fault("connection refused", _NO_ANSWER, refuses=True, ends_run_at=ALL),
     Fault("reset before the answer", _NO_ANSWER, anywhere(lambda wire, _right, _shown: wire.reset())),
     Fault("hung up before the answer", _NO_ANSWER, anywhere(lambda wire, _right, _shown: wire.hang_up())),
-    Fault("silence before the first byte", _NO_ANSWER, anywhere(lambda wire, _right, _shown: wire.say_nothing())),
+    Fault(
+        "silence before the first byte",
+        _NO_ANSWER,
+        anywhere(lambda wire, _right, _shown: wire.say_nothing()),
+        is_silent=True,
+    ),
     Fault("stream reset before the answer", _NO_ANSWER, over_http2(lambda wire, _right, _shown: wire.reset_stream())),
     Fault(
         "stream refused",
@@ -202,7 +209,7 @@ FAULTS = (
         over_http2(lambda wire, _right, _shown: wire.reset_stream(ErrorCodes.REFUSED_STREAM)),
     ),
     Fault("GOAWAY before the answer", _NO_ANSWER, over_http2(lambda wire, _right, _shown: wire.go_away())),
-    Fault("silence in mid-body", _CUT, cut(in_mid_row, lambda wire: wire.say_nothing())),
+    Fault("silence in mid-body", _CUT, cut(in_mid_row, lambda wire: wire.say_nothing()), is_silent=True),
     Fault("reset in mid-body", _CUT, cut(in_mid_row, lambda wire: wire.reset())),
     Fault("hung up in mid-row", _CUT, cut(in_mid_row, lambda wire: wire.hang_up())),
     Fault("hung up at a line end", _CUT, cut(at_a_line_end, lambda wire: wire.hang_up())),

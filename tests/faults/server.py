@@ -73,6 +73,11 @@ class FaultyServer(AbstractContextManager["FaultyServer"]):
         self.shown = 0
 
     @property
+    def is_silent(self) -> bool:
+        """Whether the fault is that nothing more comes."""
+        return self._fault is not None and self._fault.is_silent
+
+    @property
     def url(self) -> str:
         """What the tap takes as `api_url`."""
         return f"http{'s' if self._tls else ''}://{HOST}:{self.port}/api"
