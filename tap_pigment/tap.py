@@ -155,6 +155,11 @@ class TapPigment(Tap):
         self._exit_code = _SIGNALLED + signum
         sys.exit(self._exit_code)
 
+    def exit_if_stopped(self) -> None:
+        """End the run if a signal has said so: what a handler raises while Python frees an object is lost."""
+        if self._exit_code:
+            sys.exit(self._exit_code)
+
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Validate the config against its schema and against what a schema cannot say."""
         # A null is a setting that is not set: some runners write one for each that the user leaves alone.
@@ -268,11 +273,10 @@ class TapPigment(Tap):
                 self._ahead = ahead
                 super().sync_all()
             self._fail_if_streams_did(len(selected))
+            self.exit_if_stopped()
         except BaseException:
             self.client.close()  # Or what was begun ahead would go on to its end.
-            if self._exit_code:
-                # DuckDB turns an exit in the middle of a query into an error of its own.
-                sys.exit(self._exit_code)
+            self.exit_if_stopped()  # DuckDB turns an exit in the middle of a query into an error of its own.
             raise
         finally:
             self._ahead = None
@@ -293,6 +297,7 @@ class TapPigment(Tap):
     @contextmanager
     def failing_late(self, stream_name: str) -> Iterator[None]:
         """Keep what ends a stream for the end of the run, so that the other streams are finished first."""
+        self.exit_if_stopped()
         try:
             yield
         except _STREAM_ERRORS as error:
