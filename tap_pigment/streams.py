@@ -329,6 +329,7 @@ class ExportStream(RESTStream[None]):
             for block, rows in blocks:
                 writer.write_block(block)
                 counter.increment(rows)
+                self._pigment_tap.exit_if_stopped()
         self._write_final_state()
 
     def _write_final_state(self) -> None:

@@ -115,6 +115,11 @@ class TapPigment(Tap):
         self._exit_code = _SIGNALLED + signum
         sys.exit(self._exit_code)
 
+    def exit_if_stopped(self) -> None:
+        """End the run if a signal has said so: what a handler raises while Python frees an object is lost."""
+        if self._exit_code:
+            sys.exit(self._exit_code)
+
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Validate the config against its schema and against what a schema cannot say."""
         # A null is a setting that is not set: some runners write one for each that the user leaves alone.
@@ -207,6 +212,7 @@ class TapPigment(Tap):
                 self._ahead = ahead
                 super().sync_all()
             self._outcome.fail_if_streams_did(len(selected), self.streams)
+            self.exit_if_stopped()
         except BaseException:
             self.client.close()  # Or what was begun ahead would go on to its end.
             raise
@@ -217,13 +223,12 @@ class TapPigment(Tap):
     @contextmanager
     def failing_late(self, stream_name: str) -> Iterator[None]:
         """Keep the failure of a stream for the end of a run of all streams; but a run that is stopped stops."""
+        self.exit_if_stopped()
         with nullcontext() if self._ahead is None else self._outcome.kept(stream_name):
             try:
                 yield
             finally:
-                if self._exit_code:
-                    # DuckDB turns an exit in the middle of a query into an error of its own.
-                    sys.exit(self._exit_code)
+                self.exit_if_stopped()  # DuckDB turns an exit in the middle of a query into an error of its own.
 
     def run_discovery(self) -> str:
         """Write the catalog to standard output, and return it as JSON."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -109,6 +110,19 @@ def test_stop_stops_before_the_first_where_discovery_could_not_read_a_block(
     with pytest.raises(PigmentExportError, match="While reading the columns of second"):
         running.sync_all()
 
+    assert written(running) == []
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_run_that_was_told_to_stop_does_so_though_nothing_came_of_the_signal(tap: MakeTap) -> None:
+    running = tap()
+    with pytest.raises(SystemExit):  # As where Python frees an object, and drops what is raised meanwhile.
+        signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as caught:
+        running.sync_all()
+
+    assert caught.value.code == 143
     assert written(running) == []
 
 
