@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_pigment.bookmark import Bookmark
-from tap_pigment.changes import Changes
+from tap_pigment.changes import digest
 from tap_pigment.delivery import Delivery
 from tap_pigment.export import Export
 from tap_pigment.guard import UNGUARDED_PERCENT, check_shrinkage, may_activate
@@ -67,14 +67,14 @@ class Dispatch:
             yield Delivery(spool.received_at, self.former)
             return
         with Export(self.name, spool) as export:
+            if self.settings.change_detection is ChangeDetection.ROW:
+                yield RowComparison(self, export).delivery(body)
+                return
             export.check(self.columns, self.key)
-            match self.settings.change_detection:
-                case ChangeDetection.NONE:
-                    yield self._all_rows(export, Bookmark(export.rows))
-                case ChangeDetection.STREAM:
-                    yield self._all_rows_or_none(export, body)
-                case ChangeDetection.ROW:
-                    yield RowComparison(self, export).delivery(body)
+            if self.settings.change_detection is ChangeDetection.STREAM:
+                yield self._all_rows_or_none(export, body)
+            else:
+                yield self._all_rows(export, Bookmark(export.rows))
 
     def _body(self, spool: Spool) -> str | None:
         """Return what the same bytes, of which the same records are made, have in common; None if nobody asks."""
@@ -90,9 +90,9 @@ class Dispatch:
         return bool(SnapshotStore(self.settings.snapshot_uri).newer(self.name, former.snapshot))
 
     def _all_rows_or_none(self, export: Export, body: str | None) -> Delivery:
-        digest = Changes(export, self.columns, self.key, self.makeup).digest()
-        bookmark = Bookmark(export.rows, digest=digest, body=body)
-        if self.former and self.former.digest == digest:
+        found = digest(export, self.columns, self.makeup)
+        bookmark = Bookmark(export.rows, digest=found, body=body)
+        if self.former and self.former.digest == found:
             self.logger.info("Unchanged since the last run, all %d rows: no record is sent.", export.rows)
             return Delivery(export.spool.received_at, bookmark)
         return self._all_rows(export, bookmark)

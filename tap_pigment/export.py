@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tap_pigment.columns import KEYLESS, CellCounts, Column, ColumnType
 from tap_pigment.engine import Engine
 from tap_pigment.errors import CellTypeError, KeysNotUniqueError, MalformedExportError
-from tap_pigment.parts import write_part
+from tap_pigment.parts import write_part, write_rows
 from tap_pigment.shape import DELIMITER, first_fault, plain_header, rewrite, shape_of
 from tap_pigment.sql import FITS, cell, cheap_hash, fits, is_wide, quoted_text, without_globs
 
@@ -89,18 +89,22 @@ class Export(AbstractContextManager["Export"]):
         """How many rows to fetch at once, so that they take a few megabytes."""
         return max(1, min(_MAX_BLOCK_ROWS, _BLOCK_BYTES // self._row_bytes))
 
-    def read_strictly(self, *aggregates: str) -> tuple[Any, ...]:
+    def read_strictly(self, *aggregates: str, noted: Sequence[str] = ()) -> tuple[Any, ...]:
         """Parse the whole export once, and return the values of some SQL aggregates over its cells.
 
         After that, everything reads rows that are known to be whole.
 
+        Args:
+            aggregates: The aggregates; over what is noted if anything is.
+            noted: Named expressions over the cells: the table `noted` will have their values, in the order of the rows.
+
         Raises:
             MalformedExportError: If a row is not as the header says; it names the first.
         """
-        values = self._agreed_values(aggregates)
+        values = self._agreed_values(aggregates, noted)
         if values is None:
             self._rewrite()
-            values = self._agreed_values(aggregates)
+            values = self._agreed_values(aggregates, noted)
         if values is None:
             raise MalformedExportError(
                 f"{self.name}: two readings of the export, of {self.rows:,} rows, differ. Nothing was sent. Please "
@@ -108,7 +112,7 @@ class Export(AbstractContextManager["Export"]):
             )
         return values
 
-    def _agreed_values(self, aggregates: Sequence[str]) -> tuple[Any, ...] | None:
+    def _agreed_values(self, aggregates: Sequence[str], noted: Sequence[str]) -> tuple[Any, ...] | None:
         """Return the aggregates, or None if DuckDB does not find the rows and bytes that were counted on arrival.
 
         Its parallel reader notices a quote that is left open; the other one reads what the first gives up on.
@@ -117,10 +121,14 @@ class Export(AbstractContextManager["Export"]):
             return None
         names_bytes = sum(len(name.encode()) for name in self._names)
         cell_bytes = " + ".join(f"strlen({cell(position)})" for position in range(len(self.spool.header)))
-        selected = ", ".join(["count(*)", f"coalesce(sum({cell_bytes}), 0)", *aggregates])
+        selected = ", ".join(["count(*)", f"coalesce(sum({'bytes' if noted else cell_bytes}), 0)", *aggregates])
         for self._parallel in (True, False):
             try:
-                rows, total, *values = self.engine.values(f"SELECT {selected} FROM {self.table}")
+                if noted:
+                    rows_noted = f"SELECT {', '.join(noted)}, {cell_bytes} AS bytes FROM {self.table}"
+                    self.engine.execute(f"CREATE OR REPLACE TABLE noted AS {rows_noted}")
+                table = "noted" if noted else self.table
+                rows, total, *values = self.engine.values(f"SELECT {selected} FROM {table}")
             except self.engine.refusals:
                 continue
             if (rows, total) == (self.rows, self._shape.cell_bytes - names_bytes):
@@ -139,36 +147,64 @@ class Export(AbstractContextManager["Export"]):
         rewrite(self._path, target)
         self._path, self._shape = target, shape_of(target)
 
-    def check(self, columns: Sequence[Column], key: Sequence[str]) -> None:
+    def check(self, columns: Sequence[Column], key: Sequence[str], *, noted: Sequence[str] = ()) -> None:
         """Check that every cell fits its column's type and that the key is unique.
 
         Args:
             columns: The columns that will be emitted.
             key: Names of the key's columns, or `KEYLESS`.
+            noted: What to note on the way, as `read_strictly` does.
 
         Raises:
             CellTypeError: If a cell does not fit; it names the first.
             KeysNotUniqueError: If rows share a key; it names the first.
         """
-        typed = [column for column in columns if column.type is not ColumnType.TEXT]
-        is_keyless = tuple(key) == KEYLESS
-        identity = columns if is_keyless else [column for column in columns if column.name in key]
+        if noted:
+            self.check_key(columns, key, noted=noted)
+            self.check_types(columns, self.table)
+            return
+        typed = _typed(columns)
         whole = [column for column in columns if column.type is ColumnType.INTEGER]
         distinct, *found = self.read_strictly(
-            f"count(DISTINCT {cheap_hash(identity)})",
-            *[f"count_if(NOT {fits(column)})" for column in typed],
+            f"count(DISTINCT {_key_hash(columns, key)})",
+            *map(_misfits, typed),
             *[f"coalesce(max(strlen({cell(column.position)})), 0)" for column in whole],
         )
-        misfits, lengths = found[: len(typed)], found[len(typed) :]
+        lengths = found[len(typed) :]
         self._long_numbers = [
             column for column, length in zip(whole, lengths, strict=True) if length > _MAX_SURE_DIGITS
         ]
-        for column, count in zip(typed, misfits, strict=True):
+        self._raise_misfit(typed, found[: len(typed)])
+        self._raise_shared_key(columns, key, distinct)
+
+    def check_key(self, columns: Sequence[Column], key: Sequence[str], *, noted: Sequence[str]) -> None:
+        """Check that the key is unique, and note something of each row.
+
+        Raises:
+            KeysNotUniqueError: If rows share a key; it names the first.
+        """
+        (distinct,) = self.read_strictly("count(DISTINCT id)", noted=[*noted, f"{_key_hash(columns, key)} AS id"])
+        self._raise_shared_key(columns, key, distinct)
+
+    def check_types(self, columns: Sequence[Column], table: str) -> None:
+        """Check that the cells of some rows fit their columns' types; those of all others are known to.
+
+        Raises:
+            CellTypeError: If a cell does not fit; it names the first of the export.
+        """
+        if typed := _typed(columns):
+            counts = self.engine.values(f"SELECT {', '.join(map(_misfits, typed))} FROM {table}")
+            self._raise_misfit(typed, counts)
+
+    def _raise_misfit(self, columns: Sequence[Column], counts: Sequence[int]) -> None:
+        for column, count in zip(columns, counts, strict=True):
             if count:
                 raise self._cell_error(column, count)
+
+    def _raise_shared_key(self, columns: Sequence[Column], key: Sequence[str], distinct: int) -> None:
         self.has_repeats = distinct < self.rows
-        if self.has_repeats and not is_keyless:
-            self._check_key(identity)
+        if self.has_repeats and tuple(key) != KEYLESS:
+            self._check_key([column for column in columns if column.name in key])
 
     def check_width(self) -> None:
         """Check that the whole numbers of the columns that were checked have no more than 64 bits.
@@ -258,6 +294,17 @@ class Export(AbstractContextManager["Export"]):
         finally:
             path.unlink()
 
+    @contextmanager
+    def picked(self, path: Path, rows: Sequence[int]) -> Iterator[str]:
+        """Give the SQL that reads these rows (from 0, in their order), by way of a file `path`."""
+        try:
+            path.touch(mode=0o600)
+            with self.engine.room_needed():
+                write_rows(self._path, self._shape, path, rows)
+            yield self._table_in(path)
+        finally:
+            path.unlink()
+
     def _table_in(self, path: Path) -> str:
         names = [cell(position) for position in range(len(self.spool.header))]
         types = ", ".join(f"{quoted_text(name)}: 'VARCHAR'" for name in names)
@@ -270,3 +317,16 @@ class Export(AbstractContextManager["Export"]):
                 columns = {{{types}}}, force_not_null = [{", ".join(map(quoted_text, names))}]
             )
         """
+
+
+def _typed(columns: Sequence[Column]) -> list[Column]:
+    return [column for column in columns if column.type is not ColumnType.TEXT]
+
+
+def _misfits(column: Column) -> str:
+    return f"count_if(NOT {fits(column)})"
+
+
+def _key_hash(columns: Sequence[Column], key: Sequence[str]) -> str:
+    """Return the hash by which rows are told apart: of the key's cells, or without a key of all."""
+    return cheap_hash([column for column in columns if tuple(key) == KEYLESS or column.name in key])

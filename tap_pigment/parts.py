@@ -5,7 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, BinaryIO
 
+from tap_pigment.shape import Mark
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tap_pigment.shape import CsvShape
@@ -26,6 +29,59 @@ def write_part(source: Path, shape: CsvShape, target: Path, start: int, rows: in
     with source.open("rb") as body, target.open("wb") as part:
         _copy(body, part, 0, _row_start(body, shape, 0))
         _copy(body, part, _row_start(body, shape, start), _row_start(body, shape, start + rows))
+
+
+def write_rows(source: Path, shape: CsvShape, target: Path, rows: Sequence[int]) -> None:
+    """Write the header and some rows of a CSV file to another file.
+
+    Args:
+        source: A file whose shape agrees with its header.
+        shape: What was counted in it.
+        target: The file to write.
+        rows: Which rows, from 0, in their order.
+    """
+    wanted = iter(rows)
+    number = next(wanted, None)
+    with source.open("rb") as body, target.open("wb") as part:
+        start = _row_start(body, shape, 0)
+        _copy(body, part, 0, start)
+        body.seek(start)
+        first = 0
+        for records in _records(body, shape, start):
+            while number is not None and number < first + len(records):
+                part.write(records[number - first] + b"\n")
+                number = next(wanted, None)
+            first += len(records)
+
+
+def _records(body: BinaryIO, shape: CsvShape, start: int) -> Iterator[list[bytes]]:
+    """Yield rows, some at a time and without their line ends, from where the first of them starts."""
+    begun = b""
+    lines = 1  # The header.
+    for mark in [mark for mark in shape.marks if mark.size > start] + [Mark(shape.size, shape.lines, open_quote=False)]:
+        piece = body.read(mark.size - body.tell())
+        found = (begun + piece).split(b"\n")
+        if begun.count(b"\n") + piece.count(b"\n") != mark.lines - lines:
+            found = _joined(found)
+        begun = found.pop()
+        lines += len(found)
+        yield found
+    if begun:
+        yield [begun]
+
+
+def _joined(fragments: list[bytes]) -> list[bytes]:
+    """Return lines of which those that end inside of quotes are put together; the last may go on."""
+    records = []
+    begun: list[bytes] = []
+    is_quoted = False
+    for fragment in fragments:
+        begun.append(fragment)
+        is_quoted ^= fragment.count(b'"') % 2 == 1
+        if not is_quoted:
+            records.append(b"\n".join(begun))
+            begun = []
+    return [*records, b"\n".join(begun)] if begun else records
 
 
 def _row_start(body: BinaryIO, shape: CsvShape, row: int) -> int:

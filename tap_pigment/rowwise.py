@@ -30,7 +30,7 @@ _NOT_TOLD = "Rows that have gone since the last run cannot be told from here, an
 
 
 class RowComparison:
-    """A checked export, compared with the snapshot that the state names.
+    """An export that is checked and compared with the snapshot that the state names.
 
     Args:
         dispatch: The run of the stream.
@@ -46,7 +46,6 @@ class RowComparison:
         self._known = dispatch.former or Bookmark(0)
         self._logger = dispatch.logger
         self._store = SnapshotStore(dispatch.settings.snapshot_uri)
-        self._changes = Changes(export, dispatch.columns, dispatch.key, dispatch.makeup)
 
     def delivery(self, body: str | None) -> Delivery:
         """Return the rows that differ, or all if there is no snapshot to compare with; the new snapshot is stored then.
@@ -55,30 +54,34 @@ class RowComparison:
             body: What the export's bytes are recognised by.
 
         Raises:
+            PigmentError: If the export is not as it should be.
             ShrunkExportError: If too many rows are gone.
             SnapshotError: If the new snapshot cannot be stored.
         """
+        dispatch, export = self._dispatch, self._export
         named = self._named_snapshot()
         newer = self._newer_snapshots()
-        formers = [snapshot for snapshot in (named, *newer) if snapshot]
-        makeup = self._dispatch.makeup
-        if named and None not in newer and all(snapshot.makeup == makeup for snapshot in formers):
-            difference = self._changes.compared(formers)
-        else:
-            # What is gone can be told only where the key is still the same.
-            difference = self._changes.compared_wholly([one for one in formers if one.makeup.key == makeup.key])
+        changes = Changes(
+            export,
+            dispatch.columns,
+            dispatch.key,
+            dispatch.makeup,
+            [snapshot for snapshot in (named, *newer) if snapshot],
+            is_all=named is not None and None not in newer,
+        )
+        changes.check()
+        difference = changes.difference()
         self._guard(difference)
-        if named and not newer and difference.is_empty and named.engine == engine.version():
-            digest, name = self._known.digest, self._known.snapshot
-        else:
-            digest, name = self._store_snapshot(difference, named)
+        name = self._known.snapshot
+        if not (named and not newer and difference.is_empty and named.engine == engine.version()):
+            name = self._store_snapshot(changes, difference, named)
         self._logger.info(
             "%s of %d rows are sent, %d are gone.",
             "All" if difference.changed is None else difference.changed.rows,
-            self._export.rows,
+            export.rows,
             difference.gone.rows,
         )
-        return self._delivery(difference, Bookmark(self._export.rows, digest=digest, snapshot=name, body=body))
+        return self._delivery(difference, Bookmark(export.rows, snapshot=name, body=body))
 
     def _named_snapshot(self) -> Snapshot | None:
         """Return the snapshot that the state names; None, and why, if there is none to use."""
@@ -127,11 +130,10 @@ class RowComparison:
         percent = self._dispatch.settings.max_shrink_percent
         check_shrinkage(self._dispatch.name, gone=gone, before=before, max_percent=percent)
 
-    def _store_snapshot(self, difference: Difference, named: Snapshot | None) -> tuple[str, str]:
-        """Store a snapshot of the export and return its digest and its name; the one before what is named goes."""
+    def _store_snapshot(self, changes: Changes, difference: Difference, named: Snapshot | None) -> str:
+        """Store a snapshot of the export and return its name; the one before what is named goes."""
         path = self._export.spool.path.with_suffix(".snapshot")
-        self._changes.write(path, difference, previous=self._known.snapshot)
-        digest = self._changes.snapshot_digest(path)
+        changes.write(path, difference, previous=self._known.snapshot)
         name = self._store.put(self._dispatch.name, path, self._export.spool.received_at)
         if named and named.previous:
             # The state that came back names a later one.
@@ -139,7 +141,7 @@ class RowComparison:
                 self._store.remove(self._dispatch.name, named.previous)
             except SnapshotError as error:
                 self._logger.warning("An old snapshot stays: %s.", error)
-        return digest, name
+        return name
 
     def _delivery(self, difference: Difference, bookmark: Bookmark) -> Delivery:
         export, columns, key = self._export, self._dispatch.columns, self._dispatch.key

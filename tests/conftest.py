@@ -189,9 +189,9 @@ def run_command(tmp_path: Path, config: Mapping[str, Any]) -> RunCommand:
     return run
 
 
-def eventually(condition: Callable[[], bool]) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> bool:
     """Return whether a condition comes true in time."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.001)
     return condition()

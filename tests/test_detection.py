@@ -459,3 +459,24 @@ def test_two_runs_at_once_do_not_damage_each_other(by_row: Nights, store: Path) 
     assert "Allemagne" in [row.get("Name") for row in rows(by_row.night(CHANGED.replace("Germany", "Allemagne")))]
     by_row.state = other
     assert "Lusitania" in [row.get("Name") for row in rows(by_row.night(COUNTRIES + "PT;Lusitania;1.0\r\n"))]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("DE;Germany;2,5", "countries: column Size, row 3: the cell is not a number"),
+        ("FR;Germany;2.5", r"countries: 2 of 4 rows share a key \(Code\), first at row 1"),
+        ("DE;Germany", "row 3 .* has 2 fields where the header has 3"),
+    ],
+)
+def test_what_has_changed_is_checked_as_everything_is(
+    by_row: Nights, discover: Discover, store: Path, line: str, problem: str
+) -> None:
+    by_row.catalog = discover(**by_row.settings)
+    by_row.run()
+    kept, state = snapshots(store), by_row.state
+
+    with pytest.raises(PigmentError, match=problem):
+        by_row.night(f"Code;Name;Size\r\nFR;France;1.5\r\nIT;Italia;3.5\r\n{line}\r\nES;España;1\r\n")
+
+    assert (snapshots(store), by_row.state) == (kept, state)

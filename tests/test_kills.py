@@ -39,6 +39,7 @@ AFTER: Tables = {
     "same": [("S",)],
 }
 MANY: Tables = {**AFTER, "countries": [(f"{number}", "x" * 100) for number in range(3_000)]}
+SECONDS = 60
 LINES = 16  # Of a run from BEFORE to AFTER.
 
 
@@ -118,7 +119,7 @@ def test_a_target_that_is_killed_after_any_line_of_a_run_is_made_whole_by_the_ne
     before = loaded_before(runs, batch_rows)
     runs.put(AFTER)
     with (tmp_path / "messages").open("wb") as output:
-        assert runs.started(before.state, runs.store, output.fileno()).wait(60) == 0
+        assert runs.started(before.state, runs.store, output.fileno()).wait(SECONDS) == 0
     lines = (tmp_path / "messages").read_bytes().splitlines(keepends=True)
     assert len(lines) == LINES
 
@@ -166,7 +167,7 @@ def test_a_tap_that_is_killed_before_or_after_its_snapshot_is_made_whole_by_the_
 
     with (tmp_path / "messages").open("wb") as output:
         process = runs.started(consumer.state, runs.store, output.fileno())
-        assert eventually(lambda: is_reached(pigment, runs.store))
+        assert eventually(lambda: is_reached(pigment, runs.store), SECONDS)
         assert killed(process) in {0, -signal.SIGKILL}
     consumer.take_lines((tmp_path / "messages").read_bytes().splitlines(keepends=True))
     consumer.take(runs.whole(consumer.state, runs.store))
@@ -198,7 +199,7 @@ def test_a_tap_that_is_killed_at_moments_drawn_at_random_is_made_whole_by_the_ne
     draw = random.Random(1)  # noqa: S311 - moments, not secrets.
     consumer = loaded_before(runs, 1)
     start = time.monotonic()
-    runs.started(None, tmp_path / "elsewhere", subprocess.DEVNULL).wait(60)
+    runs.started(None, tmp_path / "elsewhere", subprocess.DEVNULL).wait(SECONDS)
     seconds = time.monotonic() - start
 
     for number in range(8):
@@ -217,4 +218,4 @@ def killed(process: subprocess.Popen[bytes]) -> int:
     """Kill a process, if it has not ended, and return its exit code."""
     if process.poll() is None:
         os.kill(process.pid, signal.SIGKILL)
-    return process.wait(60)
+    return process.wait(SECONDS)

@@ -5,23 +5,29 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_pigment.parts import write_part
+from tap_pigment.parts import write_part, write_rows
 from tap_pigment.shape import rows_one_by_one, shape_of
 from tests.test_shape import Body, bodies
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
 
 def rows_of_part(folder: Path, start: int, rows: int) -> list[list[str]]:
     """Write a part of the export in a folder and return its rows, the header first."""
     source, target = folder / "export.csv", folder / "part.csv"
     write_part(source, shape_of(source), target, start, rows)
+    return [fields or [""] for _, fields in rows_one_by_one(target)]
+
+
+def rows_chosen(folder: Path, rows: list[int]) -> list[list[str]]:
+    """Write some rows of the export in a folder and return them, the header first."""
+    source, target = folder / "export.csv", folder / "rows.csv"
+    write_rows(source, shape_of(source), target, rows)
     return [fields or [""] for _, fields in rows_one_by_one(target)]
 
 
@@ -54,3 +60,35 @@ def test_a_line_longer_than_all_that_is_read_at_once_is_one_row(tmp_path: Path) 
 
     assert rows_of_part(tmp_path, 0, 1) == [["a", "b"], ["1", long]]
     assert rows_of_part(tmp_path, 1, 1) == [["a", "b"], ["2", "y"]]
+
+
+@given(body=bodies(), chosen=st.sets(st.integers(0, 9)))
+def test_rows_that_are_chosen_are_there_with_the_header(
+    tmp_path_factory: pytest.TempPathFactory, body: Body, chosen: set[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("law")
+    (folder / "export.csv").write_bytes(body.content)
+    rows = sorted(row for row in chosen if row < len(body.table) - 1)
+
+    found = rows_chosen(folder, rows)
+
+    assert found == [body.table[0], *(body.table[1 + row] for row in rows)]
+
+
+@pytest.mark.parametrize("breaks", [0, 2], ids=["plain", "with line breaks in cells"])
+def test_rows_are_chosen_all_over_a_long_export(tmp_path: Path, breaks: int) -> None:
+    table = [[f"{number:06}", 'two\nlines; "quoted"' * (number % (1 + breaks))] for number in range(40_000)]
+    with (tmp_path / "export.csv").open("w", encoding="utf-8", newline="") as export:
+        csv.writer(export, delimiter=";", lineterminator="\r\n").writerows([["a", "b"], *table])
+
+    found = rows_chosen(tmp_path, [0, 1, *range(7, 40_000, 100), 39_999])
+
+    assert found == [["a", "b"], table[0], table[1], *table[7::100], table[39_999]]
+
+
+def test_a_row_longer_than_all_that_is_read_at_once_can_be_chosen(tmp_path: Path) -> None:
+    long = 'x;\n""' * 300_000
+    (tmp_path / "export.csv").write_text(f'a;b\n1;"{long}"\n2;y\n3;"{long}"', encoding="utf-8", newline="")
+
+    assert rows_chosen(tmp_path, [1]) == [["a", "b"], ["2", "y"]]
+    assert rows_chosen(tmp_path, [0, 2]) == [["a", "b"], ["1", long.replace('""', '"')], ["3", long.replace('""', '"')]]

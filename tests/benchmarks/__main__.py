@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.benchmarks.changes import report_changes
 from tests.benchmarks.contenders import Contender, contenders, our_contenders
 from tests.benchmarks.machine import machine, versions
 from tests.benchmarks.measure import FailedError, Measurement, measure
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 def main() -> int:
     """Run the benchmark and return its exit code: 1 if a contender failed. A target that is missed is said, no more."""
     options = _options()
+    if options.changes:
+        return report_changes(options.rows, options.rounds, options.changes, options.large)
     at_start = versions()
     with _served_export(options.rows) as (api_url, folder):
         runs, failures = _rounds(contenders(api_url, folder), options.rows, options.rounds)
@@ -61,6 +64,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="how often each contender runs (default: 3)")
     parser.add_argument(
         "--large", type=int, metavar="ROWS", help="run this tap on an export of so many rows, for memory"
+    )
+    parser.add_argument(
+        "--changes",
+        type=int,
+        metavar="ROWS",
+        help="compare sending only what changed with sending all: the tap alone on --rows, for memory on --large, and "
+        "through target-postgres on so many rows",
     )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw rows per second into this SVG")
     return parser.parse_args()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from tests.targets.exports import Export
 from tests.targets.pipeline import environment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from tests.pigment import Pigment
@@ -85,6 +86,26 @@ class Nights:
         )
         assert finished.returncode == 0, finished.stderr.decode()
         self.keep_state(finished.stdout)
+
+    def load_and_kill(self, messages: bytes, is_time: Callable[[subprocess.Popen[bytes]], bool]) -> None:
+        """Send messages to the target, kill it when it is time to, and keep the last state that it wrote."""
+        target = subprocess.Popen(
+            self.target_command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment(),
+        )
+        with target:
+            assert target.stdin
+            target.stdin.write(messages)
+            target.stdin.flush()
+            assert is_time(target)
+            target.kill()
+            target.stdin.close()
+            assert target.stdout
+            self.keep_state(target.stdout.read())
+        assert target.returncode == -signal.SIGKILL
 
     def keep_state(self, output: bytes) -> None:
         """Keep the last state in what a target wrote."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import uuid
 from typing import TYPE_CHECKING
 
@@ -13,8 +10,7 @@ import pytest
 from tap_pigment.sandbox.server import serving
 from tests.pigment import Answer, Pigment
 from tests.targets.databases import Postgres
-from tests.targets.nights import SECONDS, Nights
-from tests.targets.pipeline import environment
+from tests.targets.nights import Nights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,29 +128,9 @@ def test_after_each_of_ten_nights_the_live_rows_are_those_of_the_export(workspac
     # 9: the target dies with half of what was sent to it; what it knows of the state is the state.
     workspace.put(plan=PLAN)
     messages = workspace.tap().stdout.splitlines(keepends=True)
-    killed_target(workspace, messages[: len(messages) // 2])
+    workspace.load_and_kill(b"".join(messages[: len(messages) // 2]), lambda _: True)
 
     # 10: the next night brings what is missing.
     workspace.put(countries=countries + "F;6.5;FALSE\r\n")
     assert workspace.run() == 0
     assert workspace.unequal() == []
-
-
-def killed_target(workspace: Workspace, messages: list[bytes]) -> None:
-    """Send messages to a target, kill it, and keep the last state that it wrote."""
-    target = subprocess.Popen(
-        workspace.target_command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environment(),
-    )
-    assert target.stdin
-    target.stdin.write(b"".join(messages))
-    target.stdin.flush()
-    os.kill(target.pid, signal.SIGKILL)
-    target.stdin.close()
-    target.stdin = None
-    output, _ = target.communicate(timeout=SECONDS)
-    assert target.returncode == -signal.SIGKILL
-    workspace.keep_state(output)
