@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from tap_pigment.former import Snapshot
     from tap_pigment.makeup import Makeup
 
+_MEMORY_BYTES_TO_JOIN = 128 << 20
+"""What joining takes beside reading; with less, a join of 20 million rows finds no room though it spills."""
 _LANES = (1, 17)  # Where 64 bits begin in the hexadecimal text of a hash.
 _MOST_PICKED = 200_000
 """How many rows are picked out of an export one by one; where more have changed, all are read once more."""
@@ -103,6 +105,7 @@ class Changes:
     ) -> None:
         self._export = export
         self._engine = export.engine
+        self._engine.add_memory(_MEMORY_BYTES_TO_JOIN)
         self._columns = columns
         self._makeup = makeup
         self._key = key

@@ -48,9 +48,10 @@ class Engine:
         self._name = name
         self._folder = folder
         self._export_bytes = export_bytes
+        self._memory_bytes = memory_bytes
         self._connection = duckdb.connect(
             config={
-                "memory_limit": f"{memory_bytes // 1_000_000}MB",
+                "memory_limit": _megabytes(memory_bytes),
                 "temp_directory": str(folder),
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
@@ -64,6 +65,11 @@ class Engine:
         self.execute("SET streaming_buffer_size = '16MB'")
         # Joins are written so that the smaller side is the one to be held; a CSV's size is a guess to DuckDB.
         self.execute("SET disabled_optimizers = 'build_side_probe_side'")
+
+    def add_memory(self, count: int) -> None:
+        """Let the database use so many bytes more before it spills."""
+        self._memory_bytes += count
+        self.execute(f"SET memory_limit = '{_megabytes(self._memory_bytes)}'")
 
     def close(self) -> None:
         """Close the database."""
@@ -103,3 +109,7 @@ class Engine:
                 f"({type(error).__name__}). Make room for about twice its size, or set spool_dir to a directory that "
                 "has it."
             ) from None
+
+
+def _megabytes(count: int) -> str:
+    return f"{count // 1_000_000}MB"
