@@ -164,3 +164,16 @@ def test_a_catalog_of_a_run_that_told_no_deletions_serves_one_that_does_and_the_
     assert rows(deleting)[-1]["Code"] == "IT"
     assert "_sdc_deleted_at" not in of_type(sending_all, "SCHEMA")[0]["schema"]["properties"]
     assert len(rows(sending_all)) == 3
+
+
+def test_more_changes_than_are_picked_out_one_by_one_are_all_sent(
+    pigment: Pigment, tap: MakeTap, settings: dict[str, Any]
+) -> None:
+    before, after = ([[f"{number}", text] for number in range(200_002)] for text in ("before", "after"))
+    nights = Nights(pigment, tap, {**settings, "stream_overrides": {"countries": {"key_columns": ["Code"]}}})
+    consumer = Consumer()
+    consumer.take(nights.night(export(["Code", "Name"], before)))
+
+    consumer.take(nights.night(export(["Code", "Name"], after)))
+
+    assert live(consumer) == Counter(map(tuple, after))
