@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tap_pigment.former import Snapshot
     from tap_pigment.makeup import Makeup
 
-_MEMORY_BYTES_TO_JOIN = 128 << 20
+_MEMORY_BYTES_TO_JOIN = 96 << 20
 """What joining takes beside reading; with less, a join of 20 million rows finds no room though it spills."""
 _LANES = (1, 17)  # Where 64 bits begin in the hexadecimal text of a hash.
 _MOST_PICKED = 200_000
