@@ -86,7 +86,8 @@ def _new_directory(parent: Path) -> tuple[Path, int | None]:
         (path / _LOCK).write_text(_machine(), "utf-8")
         # Until it is locked, a run that cleans up may take it for a dead one's, and is waited for.
         lock = _locked(path, fcntl.LOCK_EX)
-        if lock is not None or path.exists():
+        # Without its lock file it is going, though it may be there still.
+        if lock is not None or (path / _LOCK).exists():
             return path, lock
 
 
