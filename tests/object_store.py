@@ -1,13 +1,15 @@
-"""An S3 server on localhost, in a process of its own."""
+"""Servers of S3 and of Google Cloud Storage on localhost, each in a process of its own."""
 
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
 
 import boto3  # type: ignore[import-untyped] # It brings no types.
 import requests
@@ -20,11 +22,30 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "test",
 _SECONDS = 10
 
 
-@dataclass(frozen=True)
-class ObjectStore:
+class ObjectStore(Protocol):
     """A server with one bucket."""
 
+    @property
+    def scheme(self) -> str:
+        """How addresses in it begin."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which a client finds it and may use it."""
+
+    def object_keys(self) -> list[str]:
+        """Return the keys of all objects in the bucket."""
+
+    def delete(self, key: str) -> None:
+        """Delete an object."""
+
+
+@dataclass(frozen=True)
+class S3Store:
+    """A server of S3."""
+
     url: str
+    scheme: str = "s3"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -67,15 +88,57 @@ class ObjectStore:
         requests.post(address, data=requests_without_right, timeout=_SECONDS).raise_for_status()
 
 
+@dataclass(frozen=True)
+class GoogleStore:
+    """A server of Google Cloud Storage."""
+
+    url: str
+    scheme: str = "gs"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which a client finds it and may use it."""
+        return {"STORAGE_EMULATOR_HOST": self.url}
+
+    def object_keys(self) -> list[str]:
+        """Return the keys of all objects in the bucket."""
+        answer = requests.get(self._objects, timeout=_SECONDS)
+        answer.raise_for_status()
+        return [found["name"] for found in answer.json().get("items", [])]
+
+    def delete(self, key: str) -> None:
+        """Delete an object."""
+        requests.delete(f"{self._objects}/{quote(key, safe='')}", timeout=_SECONDS).raise_for_status()
+
+    @property
+    def _objects(self) -> str:
+        return f"{self.url}/storage/v1/b/{BUCKET}/o"
+
+
 @contextmanager
-def object_store() -> Iterator[ObjectStore]:
+def google_store() -> Iterator[GoogleStore]:
+    """Run a server with an empty bucket until the block ends."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    command = [sys.executable, "-m", "gcp_storage_emulator", "start", "--host", "127.0.0.1", "--port", port]
+    with subprocess.Popen([*command, "--in-memory", "--default-bucket", BUCKET], stderr=subprocess.PIPE) as server:
+        try:
+            assert server.stderr
+            next(line for line in server.stderr if b"services started" in line)
+            yield GoogleStore(f"http://127.0.0.1:{port}")
+        finally:
+            server.terminate()
+
+
+@contextmanager
+def s3_store() -> Iterator[S3Store]:
     """Run a server with an empty bucket until the block ends."""
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as server:
         try:
             assert server.stderr
             found = next(match for line in server.stderr if (match := re.search(r"http://127\.0\.0\.1:\d+", line)))
-            store = ObjectStore(found[0])
+            store = S3Store(found[0])
             store.make_bucket()
             yield store
         finally:

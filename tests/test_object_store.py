@@ -1,4 +1,4 @@
-"""Snapshots in a bucket of a real S3 server."""
+"""Snapshots in a bucket of a real S3 server, and of one of Google Cloud Storage."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.nights import CHANGED, COUNTRIES
-from tests.object_store import BUCKET, ObjectStore, object_store
+from tests.object_store import BUCKET, ObjectStore, S3Store, google_store, s3_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,20 +18,23 @@ if TYPE_CHECKING:
     from tests.pigment import Pigment
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[ObjectStore]:
-    """Run the server."""
-    with object_store() as store:
+@pytest.fixture(scope="module", params=["s3", "gs"])
+def store(request: pytest.FixtureRequest) -> Iterator[ObjectStore]:
+    """Run a server, of the one kind or the other."""
+    with s3_store() if request.param == "s3" else google_store() as store:
         yield store
 
 
 class Nights:
     """Runs of the command, each from the state that the one before has left."""
 
-    def __init__(self, pigment: Pigment, run_command: RunCommand, config: Mapping[str, Any], folder: Path) -> None:
+    def __init__(
+        self, pigment: Pigment, run_command: RunCommand, config: Mapping[str, Any], folder: Path, scheme: str
+    ) -> None:
         self.block = pigment.add_list("Countries", COUNTRIES)
         self.prefix = folder.name
-        self.config = {**config, "change_detection": "row", "snapshot_uri": f"s3://{BUCKET}/{self.prefix}/"}
+        self.scheme = scheme
+        self.config = {**config, "change_detection": "row", "snapshot_uri": f"{scheme}://{BUCKET}/{self.prefix}/"}
         self._pigment = pigment
         self._run_command = run_command
         self.state = folder / "state.json"
@@ -63,7 +66,7 @@ def nights(  # noqa: PLR0913, PLR0917 - what a run is made of.
     """Return nights whose snapshots are in the bucket."""
     for name, value in store.environment.items():
         monkeypatch.setenv(name, value)
-    return Nights(pigment, run_command, config, tmp_path)
+    return Nights(pigment, run_command, config, tmp_path, store.scheme)
 
 
 def codes(messages: list[Message]) -> list[str]:
@@ -113,15 +116,16 @@ def test_a_bucket_that_does_not_exist_fails_the_stream_before_anything_is_writte
     if not is_first:
         nights.night(COUNTRIES)
 
-    messages = nights.night(CHANGED, exit_code=1, snapshot_uri="s3://nobody-has-made-this/snapshots")
+    messages = nights.night(CHANGED, exit_code=1, snapshot_uri=f"{nights.scheme}://nobody-has-made-this/x")
 
     assert messages == []
     assert "countries: snapshot_uri: cannot " in nights.log
 
 
+@pytest.mark.parametrize("store", ["s3"], indirect=True)
 @pytest.mark.parametrize("is_first", [True, False], ids=["first run", "later run"])
 def test_credentials_that_are_not_accepted_fail_the_stream_before_anything_is_written(
-    nights: Nights, store: ObjectStore, *, is_first: bool
+    nights: Nights, store: S3Store, *, is_first: bool
 ) -> None:
     if not is_first:
         nights.night(COUNTRIES)
