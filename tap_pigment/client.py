@@ -23,6 +23,7 @@ from tap_pigment.pacing import Pacer
 from tap_pigment.protocol import Right
 from tap_pigment.retry import Retry
 from tap_pigment.sample import SAMPLE_ROWS, receive_sample
+from tap_pigment.schema import ChangeDetection
 from tap_pigment.settings import is_loopback
 from tap_pigment.spool import Reception, Spool, TryAgainError
 from tap_pigment.transport import HTTP_2, Http2Adapter
@@ -173,7 +174,8 @@ class Client:
 
     def reception(self, call: Call) -> Reception:
         """Return what receives the tries at an export."""
-        return Reception(call, self._folder, is_cancelled=self._closing.is_set)
+        is_hashed = self._settings.change_detection is not ChangeDetection.NONE
+        return Reception(call, self._folder, is_hashed=is_hashed, is_cancelled=self._closing.is_set)
 
     def receive(self, reception: Reception, response: requests.Response) -> Spool:
         """Return the body of an export's response, complete and on disk.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_pigment.bookmark import Bookmark
-from tap_pigment.changes import digest
 from tap_pigment.delivery import Delivery
+from tap_pigment.digest import digest
 from tap_pigment.export import Export
 from tap_pigment.guard import UNGUARDED_PERCENT, check_shrinkage, may_activate
 from tap_pigment.makeup import digest_of
@@ -80,7 +80,7 @@ class Dispatch:
         """Return what the same bytes, of which the same records are made, have in common; None if nobody asks."""
         if self.settings.change_detection is ChangeDetection.NONE:
             return None
-        seen = [self.tap_version, self.settings.change_detection, self.makeup.digest, spool.digest()]
+        seen = [self.tap_version, self.settings.change_detection, self.makeup.digest, spool.digest]
         return digest_of(seen)[:_BODY_CHARACTERS]
 
     def _is_overtaken(self, former: Bookmark) -> bool:

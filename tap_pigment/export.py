@@ -12,8 +12,9 @@ from tap_pigment.columns import KEYLESS, CellCounts, Column, ColumnType
 from tap_pigment.engine import Engine
 from tap_pigment.errors import CellTypeError, KeysNotUniqueError, MalformedExportError
 from tap_pigment.parts import write_part, write_rows
-from tap_pigment.shape import DELIMITER, first_fault, plain_header, rewrite, shape_of
-from tap_pigment.sql import FITS, cell, cheap_hash, fits, is_wide, quoted_text, without_globs
+from tap_pigment.readers import LINE, cells_in, lines_in
+from tap_pigment.shape import CsvShape, first_fault, plain_header, rewrite, shape_of
+from tap_pigment.sql import FITS, cell, cheap_hash, fits, is_wide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 _MEMORY_BYTES = 80 << 20
 _MEMORY_BYTES_PER_COLUMN = 1 << 20
-_BUFFER_BYTES = 8 << 20
 _BLOCK_BYTES = 4 << 20
 _MAX_BLOCK_ROWS = 500  # They stay in the cache of the processor: with 4,000 it takes a quarter longer.
 # DuckDB works on so many rows at a time, and holds each several times: as read, hashed, as a line.
@@ -117,23 +117,52 @@ class Export(AbstractContextManager["Export"]):
 
         Its parallel reader notices a quote that is left open; the other one reads what the first gives up on.
         """
-        if not self._shape.agrees_with(len(self.spool.header)) or plain_header(self._names) != self._names:
+        for self._parallel in (True, False):
+            values = self._counted_values(self._path, self._shape, aggregates, noted)
+            if values is not None:
+                return values
+        return None
+
+    def _counted_values(
+        self, path: Path, shape: CsvShape, aggregates: Sequence[str] = (), noted: Sequence[str] = ()
+    ) -> tuple[Any, ...] | None:
+        """Return the aggregates over a file, or None if DuckDB does not find the rows and bytes that were counted."""
+        if not shape.agrees_with(len(self.spool.header)) or plain_header(self._names) != self._names:
             return None
         names_bytes = sum(len(name.encode()) for name in self._names)
         cell_bytes = " + ".join(f"strlen({cell(position)})" for position in range(len(self.spool.header)))
-        selected = ", ".join(["count(*)", f"coalesce(sum({'bytes' if noted else cell_bytes}), 0)", *aggregates])
-        for self._parallel in (True, False):
-            try:
-                if noted:
-                    rows_noted = f"SELECT {', '.join(noted)}, {cell_bytes} AS bytes FROM {self.table}"
-                    self.engine.execute(f"CREATE OR REPLACE TABLE noted AS {rows_noted}")
-                table = "noted" if noted else self.table
-                rows, total, *values = self.engine.values(f"SELECT {selected} FROM {table}")
-            except self.engine.refusals:
-                continue
-            if (rows, total) == (self.rows, self._shape.cell_bytes - names_bytes):
-                return tuple(values)
-        return None
+        table = self._table_in(path, shape)
+        selected = ["count(*)", f"coalesce(sum({'bytes' if noted else cell_bytes}), 0)", *aggregates]
+        try:
+            if noted:
+                table = self._note(table, noted, cell_bytes)
+            rows, total, *values = self.engine.values(f"SELECT {', '.join(selected)} FROM {table}")
+        except self.engine.refusals:
+            return None
+        return tuple(values) if (rows, total) == (shape.rows, shape.cell_bytes - names_bytes) else None
+
+    def _note(self, table: str, noted: Sequence[str], byte_count: str, *, name: str = "noted") -> str:
+        """Put named expressions over each row of a table into one in memory, and return the name of that."""
+        self.engine.execute(
+            f"CREATE OR REPLACE TABLE {name} AS SELECT {', '.join(noted)}, {byte_count} AS bytes FROM {table}"
+        )
+        return name
+
+    def note_lines(self, noted: Sequence[str]) -> bool:
+        """Put expressions over each `line` below the header into the table `noted_lines`, in the order of the rows.
+
+        Returns:
+            Whether every row is one line, so that the table has a row for each.
+        """
+        if not self._shape.agrees_with(len(self.spool.header)):
+            return False
+        table = lines_in(self._path, longest_line=self._shape.longest_line)
+        try:
+            name = self._note(table, noted, f"strlen({LINE})", name="noted_lines")
+            found = self.engine.values(f"SELECT count(*), coalesce(sum(bytes), 0) FROM {name}")
+        except self.engine.refusals:
+            return False
+        return bool(found == (self.rows, self._shape.line_bytes))
 
     def _rewrite(self) -> None:
         """Write the export anew with every field quoted, unless a row is at fault."""
@@ -194,6 +223,8 @@ class Export(AbstractContextManager["Export"]):
         """
         if typed := _typed(columns):
             counts = self.engine.values(f"SELECT {', '.join(map(_misfits, typed))} FROM {table}")
+            if any(counts):
+                self.read_strictly()  # For the number of the row.
             self._raise_misfit(typed, counts)
 
     def _raise_misfit(self, columns: Sequence[Column], counts: Sequence[int]) -> None:
@@ -204,7 +235,7 @@ class Export(AbstractContextManager["Export"]):
     def _raise_shared_key(self, columns: Sequence[Column], key: Sequence[str], distinct: int) -> None:
         self.has_repeats = distinct < self.rows
         if self.has_repeats and tuple(key) != KEYLESS:
-            self._check_key([column for column in columns if column.name in key])
+            self.check_uniqueness(columns, key)
 
     def check_width(self) -> None:
         """Check that the whole numbers of the columns that were checked have no more than 64 bits.
@@ -240,8 +271,13 @@ class Export(AbstractContextManager["Export"]):
             f'{{"{column.name}": "text"}}, or correct the cell in Pigment.'
         )
 
-    def _check_key(self, columns: Sequence[Column]) -> None:
-        """Look at the keys themselves, for their hashes have met."""
+    def check_uniqueness(self, columns: Sequence[Column], key: Sequence[str]) -> None:
+        """Look at the keys themselves, where their hashes have met.
+
+        Raises:
+            KeysNotUniqueError: If rows share a key; it names the first.
+        """
+        columns = [column for column in columns if column.name in key]
         cells = ", ".join(cell(column.position) for column in columns)
         shared, first = self.engine.values(
             f"""
@@ -282,7 +318,10 @@ class Export(AbstractContextManager["Export"]):
     @property
     def table(self) -> str:
         """The SQL that reads the export."""
-        return self._table_in(self._path)
+        return self._table_in(self._path, self._shape)
+
+    def _table_in(self, path: Path, shape: CsvShape) -> str:
+        return cells_in(path, len(self.spool.header), longest_line=shape.longest_line, parallel=self._parallel)
 
     @contextmanager
     def part(self, path: Path, start: int, rows: int) -> Iterator[str]:
@@ -290,33 +329,25 @@ class Export(AbstractContextManager["Export"]):
         try:
             with self.engine.room_needed():
                 write_part(self._path, self._shape, path, start, rows)
-            yield self._table_in(path)
+            yield self._table_in(path, self._shape)
         finally:
             path.unlink()
 
     @contextmanager
-    def picked(self, path: Path, rows: Sequence[int]) -> Iterator[str]:
-        """Give the SQL that reads these rows (from 0, in their order), by way of a file `path`."""
+    def picked(self, path: Path, rows: Sequence[int]) -> Iterator[str | None]:
+        """Give the SQL that reads these rows (from 0, in their order), by way of a file `path`.
+
+        It is None if DuckDB does not find the rows and bytes that are counted in the file.
+        """
         try:
             path.touch(mode=0o600)
             with self.engine.room_needed():
                 write_rows(self._path, self._shape, path, rows)
-            yield self._table_in(path)
+                shape = shape_of(path)
+            is_whole = shape.rows == len(rows) and self._counted_values(path, shape) is not None
+            yield self._table_in(path, shape) if is_whole else None
         finally:
             path.unlink()
-
-    def _table_in(self, path: Path) -> str:
-        names = [cell(position) for position in range(len(self.spool.header))]
-        types = ", ".join(f"{quoted_text(name)}: 'VARCHAR'" for name in names)
-        longest = self._shape.longest_line
-        return f"""
-            read_csv(
-                {quoted_text(without_globs(path))}, auto_detect = false, header = true, strict_mode = true,
-                delim = {quoted_text(DELIMITER)}, quote = '"', escape = '"', parallel = {str(self._parallel).lower()},
-                max_line_size = {max(_BUFFER_BYTES, longest)}, buffer_size = {max(_BUFFER_BYTES, longest)},
-                columns = {{{types}}}, force_not_null = [{", ".join(map(quoted_text, names))}]
-            )
-        """
 
 
 def _typed(columns: Sequence[Column]) -> list[Column]:

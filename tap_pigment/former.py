@@ -20,10 +20,8 @@ if TYPE_CHECKING:
 
     from tap_pigment.engine import Engine
 
-FORMAT = 1
+FORMAT = 2
 DESCRIPTION = "tap_pigment"
-FINGERPRINTS = ("fingerprint_1", "fingerprint_2")
-HASH = ("content",)
 
 
 @dataclass(frozen=True)
@@ -33,14 +31,14 @@ class Snapshot:
     Attributes:
         path: The Parquet file.
         makeup: What the records were made of.
-        engine: The version of DuckDB that made the fingerprints.
+        fingerprints: How the fingerprints were made; they compare with those that were made in the same way.
         rows: The number of rows of the export.
         previous: The name of the snapshot before it; None where there was none.
     """
 
     path: Path
     makeup: Makeup
-    engine: str
+    fingerprints: str
     rows: int
     previous: str | None
 
@@ -65,53 +63,67 @@ def read_snapshot(engine: Engine, path: Path) -> Snapshot:
         if described["format"] != FORMAT:
             raise SnapshotError(f"its format is {described['format']}, which this version of the tap does not know")
         makeup = Makeup.from_json(described["makeup"])
-        return Snapshot(path, makeup, str(described["engine"]), int(described["rows"]), described["previous"])
+        made = str(described["fingerprints"])
+        return Snapshot(path, makeup, made, int(described["rows"]), described["previous"])
     except (*engine.refusals, KeyError, TypeError, ValueError) as error:
         raise SnapshotError(f"it has no description of ours ({error})") from None
 
 
-@dataclass(frozen=True)
-class Former:
-    """Some snapshots as one table.
-
-    Attributes:
-        table: The SQL of it: the columns of a snapshot, in which `copies` is how many copies of a row are downstream
-            for certain; and `most`, how many there may be. Where the snapshots do not agree on a row, what it is
-            compared by is null.
-        rows: How many rows may be downstream.
-    """
-
-    table: str
-    rows: int
+def describe(snapshot: Snapshot) -> str:
+    """Return the description of a snapshot that `read_snapshot` reads, as it stands in the file."""
+    return json.dumps(
+        {
+            "format": FORMAT,
+            "makeup": snapshot.makeup.to_json(),
+            "fingerprints": snapshot.fingerprints,
+            "rows": snapshot.rows,
+            "previous": snapshot.previous,
+        }
+    )
 
 
-def former_of(engine: Engine, snapshots: Sequence[Snapshot], identity: Sequence[str], *, is_keyless: bool) -> Former:
-    """Return snapshots with the same key as one table.
+def note_former(engine: Engine, snapshots: Sequence[Snapshot], *, by: Sequence[str], is_summed: bool) -> None:
+    """Put snapshots together as two tables.
+
+    `former` has the rows of each, and its number as `origin`. `certain` has those that all of them have.
 
     Args:
         engine: What puts them together.
-        snapshots: The snapshots.
-        identity: The columns that identify a row.
-        is_keyless: Whether these are what rows are compared by, for lack of a key.
+        snapshots: The snapshots, of one key.
+        by: The columns by which rows are compared.
+        is_summed: Whether rows that are alike in `content`, which may differ in their fingerprints, are put together.
     """
+    rows = " UNION ALL BY NAME ".join(
+        f"SELECT {number} AS origin, * FROM {snapshot.table}" for number, snapshot in enumerate(snapshots)
+    )
+    if is_summed:
+        summed = f"SELECT origin, content, sum(copies)::BIGINT AS copies FROM ({rows}) GROUP BY origin, content"
+        engine.execute(f"CREATE OR REPLACE TABLE former AS {summed}")
+    else:
+        engine.execute(f"CREATE OR REPLACE VIEW former AS {rows}")
     if len(snapshots) == 1:
-        return Former(f"(SELECT *, copies AS most FROM {snapshots[0].table})", snapshots[0].rows)
-    has_all = f"count(*) = {len(snapshots)}"
-    others = [name for name in (*FINGERPRINTS, *HASH) if name not in identity]
-    # Without a key the identity decides what the others are.
-    agrees = "true" if is_keyless else f"{has_all} AND min({{0}}) = max({{0}})"
-    agreed = [f"CASE WHEN {agrees.format(name)} THEN min({name}) END AS {name}" for name in others]
-    rows = " UNION ALL BY NAME ".join(f"SELECT * FROM {snapshot.table}" for snapshot in snapshots)
+        engine.execute("CREATE OR REPLACE VIEW certain AS SELECT * EXCLUDE (origin) FROM former")
+        return
+    names = [name for (name, *_) in engine.execute("DESCRIBE former").fetchall() if name != "origin"]
+    chosen = [name if name in by else f"any_value({name}) AS {name}" for name in names]
     engine.execute(
         f"""
-        CREATE OR REPLACE TABLE former AS
-        SELECT
-            {", ".join([*identity, *agreed])},
-            CASE WHEN {has_all} THEN min(copies) ELSE 0 END AS copies,
-            max(copies) AS most
-        FROM ({rows})
-        GROUP BY {", ".join(identity)}
+        CREATE OR REPLACE TABLE certain AS
+        SELECT {", ".join(chosen)} FROM former GROUP BY {", ".join(by)} HAVING count(*) = {len(snapshots)}
         """
     )
-    (most,) = engine.values("SELECT coalesce(sum(most), 0) FROM former")
-    return Former("former", int(most))
+
+
+def rows_downstream(engine: Engine, snapshots: Sequence[Snapshot], identity: Sequence[str]) -> int:
+    """Return how many rows may be downstream, as far as the snapshots in `former` tell."""
+    if len(snapshots) == 1:
+        return snapshots[0].rows
+    names = ", ".join(identity)
+    (rows,) = engine.values(
+        f"""
+        WITH each AS (SELECT {names}, sum(copies) AS copies FROM former GROUP BY origin, {names}),
+             most AS (SELECT max(copies) AS copies FROM each GROUP BY {names})
+        SELECT coalesce(sum(copies), 0) FROM most
+        """
+    )
+    return int(rows)

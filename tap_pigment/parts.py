@@ -51,6 +51,8 @@ def write_rows(source: Path, shape: CsvShape, target: Path, rows: Sequence[int])
             while number is not None and number < first + len(records):
                 part.write(records[number - first] + b"\n")
                 number = next(wanted, None)
+            if number is None:
+                return
             first += len(records)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_pigment import engine
 from tap_pigment.bookmark import Bookmark
 from tap_pigment.changes import Changes
 from tap_pigment.columns import KEYLESS
@@ -73,8 +72,8 @@ class RowComparison:
         difference = changes.difference()
         self._guard(difference)
         name = self._known.snapshot
-        if not (named and not newer and difference.is_empty and named.engine == engine.version()):
-            name = self._store_snapshot(changes, difference, named)
+        if not (named and not newer and difference.is_empty and named.fingerprints == changes.fingerprints):
+            name = self._store_snapshot(changes, named)
         self._logger.info(
             "%s of %d rows are sent, %d are gone.",
             "All" if difference.changed is None else difference.changed.rows,
@@ -130,10 +129,10 @@ class RowComparison:
         percent = self._dispatch.settings.max_shrink_percent
         check_shrinkage(self._dispatch.name, gone=gone, before=before, max_percent=percent)
 
-    def _store_snapshot(self, changes: Changes, difference: Difference, named: Snapshot | None) -> str:
+    def _store_snapshot(self, changes: Changes, named: Snapshot | None) -> str:
         """Store a snapshot of the export and return its name; the one before what is named goes."""
         path = self._export.spool.path.with_suffix(".snapshot")
-        changes.write(path, difference, previous=self._known.snapshot)
+        changes.write(path, previous=self._known.snapshot)
         name = self._store.put(self._dispatch.name, path, self._export.spool.received_at)
         if named and named.previous:
             # The state that came back names a later one.

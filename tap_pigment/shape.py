@@ -45,6 +45,7 @@ class CsvShape:
     Attributes:
         size: Bytes so far.
         lines: Line ends outside of quotes: the header and the rows of a body that ends its last line.
+        returns: Carriage returns outside of quotes.
         delimiters: Field delimiters outside of quotes.
         open_quote: Whether the bytes so far end inside of a quoted field.
         line_ends: Whether the bytes so far end with a line end.
@@ -57,6 +58,7 @@ class CsvShape:
     def __init__(self) -> None:
         self.size = 0
         self.lines = 0
+        self.returns = 0
         self.delimiters = 0
         self.open_quote = False
         self.line_ends = False
@@ -65,6 +67,7 @@ class CsvShape:
         self.longest_line = 0
         self.marks = [Mark(0, 0, open_quote=False)]
         self._line_bytes = 0
+        self._mark_bytes = 0
         self._start = b""
         self._held: bytes | None = b""
         self._last = b"\n"
@@ -78,7 +81,8 @@ class CsvShape:
                 self._held = piece
                 return
             self._held = None
-            piece = piece.removeprefix(_BYTE_ORDER_MARK)
+            self._mark_bytes = len(_BYTE_ORDER_MARK) * piece.startswith(_BYTE_ORDER_MARK)
+            piece = piece[self._mark_bytes :]
         if piece:
             self._count(piece)
         if self.size - self.marks[-1].size >= _MARK_BYTES:
@@ -102,6 +106,7 @@ class CsvShape:
         delimiters = skeleton.count(DELIMITER.encode())
         returns = skeleton.count(b"\r")
         self.lines += lines
+        self.returns += returns
         self.delimiters += delimiters
         # With the byte before, for what began there.
         seam = self._last + skeleton
@@ -142,6 +147,12 @@ class CsvShape:
     def rows(self) -> int:
         """Rows below the header, in a body that ends its last line or not."""
         return max(self.lines - 1 + (not self.line_ends), 0)
+
+    @property
+    def line_bytes(self) -> int:
+        """Bytes below the first line, without line ends; of a body in which every row is one line."""
+        first_line = len(self._start.partition(b"\n")[0].rstrip(b"\r"))
+        return self.size - self._mark_bytes - first_line - self.lines - self.returns
 
     def agrees_with(self, width: int) -> bool:
         """Return whether there are exactly as many delimiters as rows of `width` fields have."""

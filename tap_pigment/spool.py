@@ -58,17 +58,14 @@ class Spool:
         shape: What was counted while it arrived.
         header: The fields of its first line.
         received_at: When the answer began to arrive.
+        digest: The SHA-256 of the file; None where nobody asks for it.
     """
 
     path: Path
     shape: CsvShape
     header: tuple[str, ...]
     received_at: datetime
-
-    def digest(self) -> str:
-        """Return the SHA-256 of the file."""
-        with self.path.open("rb") as body:
-            return hashlib.file_digest(body, "sha256").hexdigest()
+    digest: str | None = None
 
     def delete(self) -> None:
         """Delete the file, and what was written beside it under its name."""
@@ -81,11 +78,18 @@ class Reception:
 
     Whether Pigment ends the last line of an export is not documented. So a body that lacks nothing but that line end is
     tried again; when all tries end at the same byte, this server just does not write it.
+
+    Args:
+        call: What exports the block.
+        folder: Where to put the body.
+        is_hashed: Whether to make its digest.
+        is_cancelled: Whether the run is to end.
     """
 
-    def __init__(self, call: Call, folder: SpoolFolder, *, is_cancelled: Callable[[], bool]) -> None:
+    def __init__(self, call: Call, folder: SpoolFolder, *, is_hashed: bool, is_cancelled: Callable[[], bool]) -> None:
         self._call = call
         self._folder = folder
+        self._is_hashed = is_hashed
         self._is_cancelled = is_cancelled
         self._unended: list[Spool] = []
         self._tries = 0
@@ -100,18 +104,22 @@ class Reception:
         self._tries += 1
         path = self._folder.new_file()
         shape = CsvShape()
+        digest = hashlib.sha256() if self._is_hashed else None
         try:
             with path.open("wb") as body:
                 for piece in self._pieces(response):
                     shape.feed(piece)
+                    if digest:
+                        digest.update(piece)
                     with _disk_errors(path, shape, response):
                         body.write(piece)
                 with _disk_errors(path, shape, response):
                     body.flush()
-            spool = self._checked(path, shape, response, received_at)
+            header = self._checked_header(path, shape, response)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
+        spool = Spool(path, shape, header, received_at, digest.hexdigest() if digest else None)
         if shape.line_ends or not line_end_expected:
             return spool
         for former in self._unended:
@@ -148,8 +156,8 @@ class Reception:
         if problem := unproven_end(response):
             raise TryAgainError(self._incomplete(problem), response)
 
-    def _checked(self, path: Path, shape: CsvShape, response: Response, received_at: datetime) -> Spool:
-        """Return the spool of a body that has arrived in full, after a check that every row has all its fields."""
+    def _checked_header(self, path: Path, shape: CsvShape, response: Response) -> tuple[str, ...]:
+        """Return the header of a body that has arrived in full, after a check that every row has all its fields."""
         header = read_header(shape, self._call, response)
         if header is None:
             raise TryAgainError(self._incomplete("it is empty, without even a header"), response)
@@ -157,7 +165,7 @@ class Reception:
             raise TryAgainError(self._incomplete("it ends inside of a quoted field"), response)
         if not shape.agrees_with(len(header)) and (fault := first_fault(path)):
             raise malformed(self._call, fault, response)
-        return Spool(path, shape, header, received_at)
+        return header
 
     def _incomplete(self, problem: str) -> PigmentExportError:
         return PigmentExportError(

@@ -19,6 +19,8 @@ def _is_in_range(text: str) -> str:
     return f"coalesce(isfinite(TRY_CAST({text} AS DOUBLE)), false)"
 
 
+_SEPARATOR = "chr(31)"
+
 # One rule for each type, in guessing and in reading alike. The numbers are JSON's.
 WHOLE = r"-?(0|[1-9][0-9]*)"
 _NUMBER = WHOLE + r"(\.[0-9]+)?([eE][+-]?[0-9]+)?"
@@ -115,7 +117,12 @@ def fingerprints(columns: Sequence[Column]) -> tuple[str, str]:
     in_order = sorted(columns, key=lambda column: column.name)
     # What stands before the cells makes the second another hash where there is one column only.
     cells = ", ".join([quoted_text(""), *(cell(column.position) for column in in_order)])
-    return cheap_hash(in_order), f"hash(concat_ws(chr(31), {cells}))"
+    return cheap_hash(in_order), f"hash(concat_ws({_SEPARATOR}, {cells}))"
+
+
+def text_fingerprints(text: str) -> tuple[str, str]:
+    """Return two 64-bit hashes of a text, made in different ways: both alike means that the text is."""
+    return f"hash({text})", f"hash(concat({_SEPARATOR}, {text}))"
 
 
 def netstrings(columns: Sequence[Column]) -> str:

@@ -14,7 +14,7 @@ from tap_pigment.shape import shape_of
 from tap_pigment.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 
@@ -26,12 +26,25 @@ COLUMNS = (
 
 
 @contextmanager
-def export_of(folder: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[Export]:
-    """Return an export that has yet to be checked."""
+def export_of(
+    folder: Path, header: Sequence[str], rows: Sequence[Sequence[str]], *, quoted: Iterable[bool] = ()
+) -> Iterator[Export]:
+    """Return an export that has yet to be checked.
+
+    Args:
+        folder: Where its file is written.
+        header: Its header.
+        rows: Its rows.
+        quoted: Whether all cells of a row are in quotes, row for row, or only those that have to be; all for the rest.
+    """
     path = folder / "export.csv"
     with path.open("w", encoding="utf-8", newline="") as body:
-        writer = csv.writer(body, delimiter=";", lineterminator="\r\n", quoting=csv.QUOTE_ALL)
-        writer.writerows([header, *rows])
+        whole = csv.writer(body, delimiter=";", lineterminator="\r\n", quoting=csv.QUOTE_ALL)
+        sparing = csv.writer(body, delimiter=";", lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
+        whole.writerow(header)
+        every_quoted = [*quoted, *[True] * len(rows)]
+        for row, is_quoted in zip(rows, every_quoted, strict=False):
+            (whole if is_quoted else sparing).writerow(row)
     with Export("law", Spool(path, shape_of(path), tuple(header), datetime.now(UTC))) as export:
         yield export
 

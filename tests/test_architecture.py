@@ -20,19 +20,20 @@ ALLOWED = {
     "batches": "errors outlet",
     "bookmark": "",
     "catalog": "columns discovery errors listing naming protocol schema settings",
-    "changes": "columns engine export former makeup naming sql",
+    "changes": "columns engine export former makeup naming readers sql",
     "check": "client errors failures listing protocol settings",
-    "client": "errors failures folder pacing protocol retry sample settings spool transport",
+    "client": "errors failures folder pacing protocol retry sample schema settings spool transport",
     "columns": "errors naming",
     "command": "errors failures outcome",
     "connection": "",
     "deletions": "changes columns engine naming sql",
     "delivery": "bookmark deletions outlet",
+    "digest": "columns export makeup sql",
     "discovery": "client columns errors export listing naming protocol settings",
-    "dispatch": "bookmark changes columns delivery export guard makeup outlet rowwise schema settings snapshots spool",
+    "dispatch": "bookmark columns delivery digest export guard makeup outlet rowwise schema settings snapshots spool",
     "engine": "errors",
     "errors": "",
-    "export": "columns engine errors parts shape spool sql",
+    "export": "columns engine errors parts readers shape spool sql",
     "failures": "errors protocol",
     "folder": "errors",
     "former": "engine errors makeup sql",
@@ -47,10 +48,9 @@ ALLOWED = {
     "parts": "shape",
     "protocol": "errors",
     "pruning": "bookmark snapshots",
+    "readers": "shape sql",
     "retry": "errors failures pacing protocol settings spool",
-    "rowwise": (
-        "bookmark changes columns deletions delivery dispatch engine errors export former guard outlet snapshots"
-    ),
+    "rowwise": "bookmark changes columns deletions delivery dispatch errors export former guard outlet snapshots",
     "sample": "errors failures folder protocol shape spool",
     "schema": "",
     "settings": "naming schema",
@@ -59,8 +59,8 @@ ALLOWED = {
     "spool": "errors failures folder protocol shape transport",
     "sql": "columns naming",
     "streams": (
-        "batches bookmark catalog client columns delivery dispatch engine errors makeup naming protocol schema "
-        "settings spool tap writer"
+        "batches bookmark catalog client columns delivery dispatch engine errors makeup naming protocol "
+        "schema settings spool tap writer"
     ),
     "tally": "",
     "tap": (

@@ -11,17 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_pigment.changes import Changes, Difference, digest
+from tap_pigment.changes import Changes, Difference
 from tap_pigment.columns import KEYLESS
 from tap_pigment.deletions import Deletions
-from tap_pigment.errors import SnapshotError
+from tap_pigment.digest import digest
+from tap_pigment.errors import KeysNotUniqueError, SnapshotError
 from tap_pigment.former import Snapshot, read_snapshot
-from tap_pigment.makeup import Makeup
+from tap_pigment.makeup import Makeup, digest_of
 from tap_pigment.outlet import Outlet
 from tap_pigment.sql import fingerprints
 from tests.exports import COLUMNS, export_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from tap_pigment.export import Export
@@ -40,18 +42,21 @@ KEYLESS_ROWS = st.lists(st.sampled_from([["", ""], ["a", ""], ["", "a"], ['x"y',
 class Night:
     """A run: what it sends, and the snapshot that it leaves."""
 
-    def __init__(self, folder: Path, rows: Rows, key: tuple[str, ...], *before: Path) -> None:
+    def __init__(
+        self, folder: Path, rows: Rows, key: tuple[str, ...], *before: Path, quoted: Iterable[bool] = ()
+    ) -> None:
         folder.mkdir()
         self.snapshot = folder / "snapshot.parquet"
-        with export_of(folder, ["a", "b"], rows) as export:
+        with export_of(folder, ["a", "b"], rows, quoted=quoted) as export:
             makeup = Makeup.of(COLUMNS, key, {})
             formers = [read_snapshot(export.engine, path) for path in before]
             changes = Changes(export, COLUMNS, key, makeup, formers, is_all=True)
             changes.check()
             difference = changes.difference()
             self.sent = sent(export, difference, key)
-            changes.write(self.snapshot, difference, previous=None)
+            changes.write(self.snapshot, previous=None)
             self.digest = digest(export, COLUMNS, makeup)
+            self.fingerprints = changes.fingerprints
             self.is_empty = difference.is_empty
 
 
@@ -162,6 +167,52 @@ def test_no_change_is_no_record_in_whatever_order_the_rows_come(
     law()
 
 
+@pytest.mark.parametrize(("key", "rows"), [(("a",), KEYED_ROWS), (KEYLESS, KEYLESS_ROWS)], ids=["keyed", "keyless"])
+def test_cells_that_are_quoted_otherwise_are_no_change(
+    tmp_path_factory: pytest.TempPathFactory, key: tuple[str, ...], rows: st.SearchStrategy[Rows]
+) -> None:
+    quoted = st.lists(st.booleans(), max_size=8)
+
+    @given(first=rows, second=rows, quotings=st.tuples(quoted, quoted, quoted))
+    @settings(max_examples=30, deadline=None)
+    def law(first: Rows, second: Rows, quotings: tuple[list[bool], ...]) -> None:
+        folder = tmp_path_factory.mktemp("law")
+        before = Night(folder / "before", first, key, quoted=quotings[0])
+        again = Night(folder / "again", first, key, before.snapshot, quoted=quotings[1])
+        after = Night(folder / "after", second, key, again.snapshot, quoted=quotings[2])
+
+        former = applied({}, before.sent, key)
+        table = applied(former, after.sent, key)
+        live = [record for record in after.sent if not record["_sdc_deleted_at"]]
+        assert again.sent == []
+        assert table == loaded(folder / "second", second, key)
+        assert len(live) == len([identity for identity, row in table.items() if former.get(identity) != row])
+
+    law()
+
+
+@pytest.mark.parametrize("rows", [[["1", "a"]], [["1", "a\nb"]]], ids=["lines", "cells"])
+def test_fingerprints_are_of_lines_where_every_row_is_one(tmp_path: Path, rows: Rows) -> None:
+    night = Night(tmp_path / "night", rows, ("a",))
+
+    made = "cells" if "\n" in rows[0][1] else f"lines {digest_of(['a', 'b'])}"
+    assert night.fingerprints == f"{duckdb.__version__} {made}"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[["1", "a"], ["2", "b"], ["1", "c"]], [["1", "a"], ["2", "b"], ["2", "b"]], [["1", "a"], ["3", "c"], ["3", "d"]]],
+    ids=["with one that is as it was", "both as they were", "both new"],
+)
+@pytest.mark.parametrize("end", ["", "\n"], ids=["lines", "cells"])
+def test_rows_that_come_to_share_a_key_are_refused(tmp_path: Path, rows: Rows, end: str) -> None:
+    versions = [[[key, cell + end] for key, cell in version] for version in ([["1", "a"], ["2", "b"]], rows)]
+    before = Night(tmp_path / "before", versions[0], ("a",))
+
+    with pytest.raises(KeysNotUniqueError, match=r"2 of 3 rows share a key \(a\)"):
+        Night(tmp_path / "after", versions[1], ("a",), before.snapshot)
+
+
 @given(first=KEYLESS_ROWS, second=KEYLESS_ROWS)
 @settings(max_examples=40, deadline=None)
 def test_the_digest_is_the_same_for_the_same_rows_and_for_no_others(
@@ -187,7 +238,7 @@ def test_fingerprints_of_another_duckdb_are_not_believed(tmp_path: Path, key: tu
     first = [["1", "a"], ["2", "b"], ["3", "c"]]
     second = [["1", "a"], ["2", "B"], ["4", "d"]]
     before = Night(tmp_path / "before", first, key)
-    described_anew(before.snapshot, tmp_path / "older.parquet", engine="0.0.1")
+    described_anew(before.snapshot, tmp_path / "older.parquet", fingerprints="0.0.1 cells")
 
     after = Night(tmp_path / "after", second, key, tmp_path / "older.parquet")
 
@@ -206,9 +257,9 @@ def test_the_fingerprints_of_one_column_are_two(tmp_path: Path) -> None:
 
 def test_a_snapshot_of_another_format_is_refused(tmp_path: Path) -> None:
     night = Night(tmp_path / "night", [["1", "a"]], ("a",))
-    described_anew(night.snapshot, tmp_path / "newer.parquet", format=2)
+    described_anew(night.snapshot, tmp_path / "newer.parquet", format=3)
 
-    with pytest.raises(SnapshotError, match="its format is 2"):
+    with pytest.raises(SnapshotError, match="its format is 3"):
         Night(tmp_path / "next", [["1", "a"]], ("a",), tmp_path / "newer.parquet")
 
 
@@ -246,4 +297,4 @@ def test_a_snapshot_says_what_it_is_of(tmp_path: Path) -> None:
         snapshot = read_snapshot(export.engine, night.snapshot)
 
     makeup = Makeup((("a", "text", False), ("b", "text", True)), ("a",), Makeup.of([], [], {}).maps)
-    assert snapshot == Snapshot(night.snapshot, makeup, duckdb.__version__, 1, None)
+    assert snapshot == Snapshot(night.snapshot, makeup, snapshot.fingerprints, 1, None)

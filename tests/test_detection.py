@@ -343,6 +343,18 @@ def test_columns_that_change_places_are_no_change(by_row: Nights) -> None:
     assert rows(messages) == []
 
 
+def test_the_same_lines_below_another_header_are_other_rows(by_row: Nights) -> None:
+    keyed = {"stream_overrides": {"countries": {"key_columns": ["Code"]}}}
+    by_row.night("Code;Name;Long\r\nFR;France;République\r\nDE;Germany;Bund\r\n", **keyed)
+
+    messages = by_row.night("Code;Long;Name\r\nFR;France;République\r\nDE;Germany;Bund\r\n", **keyed)
+
+    assert [(row["Code"], row["Long"], row["Name"]) for row in rows(messages)] == [
+        ("FR", "France", "République"),
+        ("DE", "Germany", "Bund"),
+    ]
+
+
 @pytest.mark.parametrize("body", ["Code;Name;Size\r\n", "Code;Name;Size\r\nFR;France;1.5\r\n"], ids=["empty", "shrunk"])
 def test_too_many_rows_gone_fail_the_stream_before_anything_is_written(by_row: Nights, store: Path, body: str) -> None:
     by_row.run()
