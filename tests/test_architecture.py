@@ -20,7 +20,7 @@ ALLOWED = {
     "batches": "errors outlet",
     "bookmark": "",
     "catalog": "columns discovery errors listing naming protocol schema settings",
-    "changes": "columns engine export former makeup naming readers sql",
+    "changes": "columns export former makeup naming noted sql",
     "check": "client errors failures listing protocol settings",
     "client": "errors failures folder pacing protocol retry sample schema settings spool transport",
     "columns": "errors naming",
@@ -33,7 +33,7 @@ ALLOWED = {
     "dispatch": "bookmark columns delivery digest export guard makeup outlet rowwise schema settings snapshots spool",
     "engine": "errors",
     "errors": "",
-    "export": "columns engine errors parts readers shape spool sql",
+    "export": "columns errors spool sql table",
     "failures": "errors protocol",
     "folder": "errors",
     "former": "engine errors makeup sql",
@@ -42,6 +42,7 @@ ALLOWED = {
     "listing": "client errors naming protocol settings",
     "makeup": "columns",
     "naming": "",
+    "noted": "columns engine export makeup naming readers sql",
     "outcome": "errors schema",
     "outlet": "changes columns export lines naming sql",
     "pacing": "failures settings tally",
@@ -62,6 +63,7 @@ ALLOWED = {
         "batches bookmark catalog client columns delivery dispatch engine errors makeup naming protocol "
         "schema settings spool tap writer"
     ),
+    "table": "engine errors parts readers shape spool sql",
     "tally": "",
     "tap": (
         "ahead catalog check client command discovery errors failures listing outcome pruning schema settings "

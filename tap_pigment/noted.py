@@ -1,0 +1,185 @@
+"""What is compared of an export's rows: fingerprints, and where these say nothing, content hashes.
+
+Fingerprints are DuckDB's own hashes, 128 bits together, made many times faster than a SHA-256. Where every row is one
+line they are of the line as it came, and a line that was there before is a row that was parsed and checked then: its
+cells are not read. Elsewhere they are of the cells. Those that were made in another way, by another version of DuckDB
+or below another header, cannot be compared.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tap_pigment.columns import KEYLESS, Column
+from tap_pigment.engine import version
+from tap_pigment.makeup import digest_of
+from tap_pigment.naming import CONTENT_HASH
+from tap_pigment.readers import LINE
+from tap_pigment.sql import cell, content_hash, fingerprints, quoted_name, text_fingerprints
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tap_pigment.export import Export
+
+FINGERPRINTS = ("fingerprint_1", "fingerprint_2")
+_MOST_PICKED = 200_000
+"""How many rows are picked out of an export one by one; where more have changed, all are read."""
+
+
+class NotedRows:
+    """The rows of an export in the tables `current` and `compared`, once it is checked.
+
+    `current` has the columns of a snapshot, without the key or `content` where these are not needed. In `compared` no
+    two rows are alike in the columns `by`. In both, `copies` is how many rows of the export a row stands for, and `row`
+    is the place of the first, from 0.
+
+    Args:
+        export: The export.
+        columns: The columns that are emitted.
+        key: Names of the key's columns, or `KEYLESS`.
+
+    Attributes:
+        key_cells: The cells of the key, by their names in a snapshot.
+        is_keyless: Whether there are none.
+        fingerprints: How the fingerprints were made.
+        has_contents: Whether `content` is noted, and compared.
+    """
+
+    def __init__(self, export: Export, columns: Sequence[Column], key: Sequence[str]) -> None:
+        self._export = export
+        self._engine = export.engine
+        self._columns = columns
+        self._key = key
+        self.is_keyless = tuple(key) == KEYLESS
+        cells = {column.name: cell(column.position) for column in columns}
+        # By their place in the key: in the next export the columns may stand elsewhere.
+        self.key_cells = {} if self.is_keyless else {f"key_{place}": cells[name] for place, name in enumerate(key)}
+        self.fingerprints = ""
+        self.has_contents = True
+        self._has_lines = self._has_cells = self._has_repeats = False
+
+    @property
+    def identity(self) -> Sequence[str]:
+        """The columns that say which row of the target's table a row is, without `occurrence`."""
+        return [*self.key_cells] or ["content"]
+
+    @property
+    def by(self) -> Sequence[str]:
+        """The columns by which rows are compared: what is alike in them is alike."""
+        if not self.has_contents:
+            return [*FINGERPRINTS, "copies"]
+        return ["content", "copies"] if self.is_keyless else [*self.key_cells, "content"]
+
+    @property
+    def kept(self) -> Sequence[str]:
+        """The columns of a snapshot."""
+        return [*self.key_cells, *FINGERPRINTS, "content", "copies"]
+
+    @property
+    def is_summed(self) -> bool:
+        """Whether rows with one content but several fingerprints are compared as one."""
+        return self.is_keyless and self.has_contents
+
+    @property
+    def _noted_keys(self) -> list[str]:
+        """The SQL of the key, by its names in a snapshot."""
+        return [f"{cells} AS {name}" for name, cells in self.key_cells.items()]
+
+    def check(self, formers: Sequence[str], *, sends_all: bool) -> None:
+        """Check the export, and note what is compared of each row.
+
+        Args:
+            formers: How the fingerprints were made that these will be compared with.
+            sends_all: Whether all rows leave. If not, cells of rows that were there before have been checked, and
+                those of others will be.
+
+        Raises:
+            PigmentError: If the export is not as it should be.
+        """
+        self._has_lines = self._note_lines()
+        # Below another header, the same line is another row.
+        made = f"lines {digest_of(self._export.spool.header)}" if self._has_lines else "cells"
+        self.fingerprints = f"{version()} {made}"
+        self.has_contents = sends_all or any(former != self.fingerprints for former in formers)
+        self._has_cells = self.has_contents or not self._has_lines
+        if not self._has_cells:
+            (distinct,) = self._engine.values(f"SELECT count(DISTINCT {FINGERPRINTS[0]}) FROM noted_lines")
+            self._has_repeats = distinct < self._export.rows
+            self._has_cells = self._has_repeats and not self.is_keyless  # To look at the key.
+        if self._has_cells:
+            self._note_cells(sends_all=sends_all)
+        self._note_current()
+
+    def _note_lines(self) -> bool:
+        made = text_fingerprints(LINE)
+        return self._export.note_lines([f"{text} AS {name}" for text, name in zip(made, FINGERPRINTS, strict=True)])
+
+    def _note_cells(self, *, sends_all: bool) -> None:
+        noted = self._noted_keys
+        if not self._has_lines:
+            made = fingerprints(self._columns)
+            noted += [f"{cells} AS {name}" for cells, name in zip(made, FINGERPRINTS, strict=True)]
+        if self.has_contents:
+            noted.append(f"unhex({content_hash(self._columns)}) AS content")
+        if sends_all:
+            self._export.check(self._columns, self._key, noted=noted)
+        else:
+            self._export.check_key(self._columns, self._key, noted=noted)
+        self._has_repeats = self._export.has_repeats
+
+    def _note_current(self) -> None:
+        contents = ["content"] if self.has_contents else []
+        names = ", ".join([*(self.key_cells if self._has_cells else ()), *FINGERPRINTS, *contents])
+        if not self._has_cells:
+            source = f"SELECT {names}, rowid AS row FROM noted_lines"
+        elif self._has_lines:
+            source = f"SELECT {names}, noted.rowid AS row FROM noted POSITIONAL JOIN noted_lines"
+        else:
+            source = f"SELECT {names}, rowid AS row FROM noted"
+        if self.is_keyless and self._has_repeats:
+            grouped = f"SELECT {names}, min(row) AS row, count(*) AS copies FROM ({source}) GROUP BY {names}"
+            self._engine.execute(f"CREATE OR REPLACE TABLE current AS {grouped}")
+        else:
+            self._engine.execute(f"CREATE OR REPLACE VIEW current AS SELECT *, 1::BIGINT AS copies FROM ({source})")
+        compared = "SELECT * FROM current"
+        if self.is_summed:
+            summed = "min(row) AS row, sum(copies)::BIGINT AS copies"
+            compared = f"SELECT content, {summed} FROM current GROUP BY content"
+        self._engine.execute(f"CREATE OR REPLACE VIEW compared AS {compared}")
+
+    def pick(self) -> None:
+        """Read the cells of the rows in the table `unmatched` into the table `picked`, and check them.
+
+        Raises:
+            PigmentError: If they are not as they should be.
+        """
+        picked = self._engine.execute(f"SELECT row FROM unmatched ORDER BY row LIMIT {_MOST_PICKED + 1}").fetchall()
+        made = ", ".join([*self._noted_keys, f"{content_hash(self._columns)} AS {quoted_name(CONTENT_HASH)}"])
+        noted = ", ".join(["row", "copies", *(() if self.is_summed else FINGERPRINTS)])
+        with self._source([row for (row,) in picked]) as (table, place):
+            self._engine.execute(
+                f"""
+                CREATE OR REPLACE TABLE picked AS
+                WITH placed AS (SELECT *, row_number() OVER () - 1 AS place FROM {table}),
+                     wanted AS (SELECT {place} AS place, {noted} FROM unmatched)
+                SELECT *, {made}, unhex({quoted_name(CONTENT_HASH)}) AS content FROM placed JOIN wanted USING (place)
+                """
+            )
+        found, due = self._engine.values("SELECT (SELECT count(*) FROM picked), (SELECT count(*) FROM unmatched)")
+        if found != due:
+            raise RuntimeError(f"{self._export.name}: {found:,} of {due:,} rows were found again.")
+        self._export.check_types(self._columns, "picked")
+
+    @contextmanager
+    def _source(self, picked: Sequence[int]) -> Iterator[tuple[str, str]]:
+        """Give the SQL that reads these rows of the export, and that of the place in it at which a row stands."""
+        if len(picked) <= _MOST_PICKED:
+            path = self._export.spool.path.with_suffix(".picked")
+            with self._export.picked(path, picked) as table:
+                if table:
+                    yield table, "row_number() OVER (ORDER BY row) - 1"
+                    return
+        self._export.read_strictly()
+        yield self._export.table, "row"
