@@ -7,12 +7,12 @@ export are read, and counted by their key or content hash beside those of the sn
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_pigment.former import DESCRIPTION, Snapshot, describe, note_former, rows_downstream
+from tap_pigment.difference import Difference, Selection
+from tap_pigment.former import DESCRIPTION, Snapshot, describe, note_former
 from tap_pigment.naming import CONTENT_HASH, OCCURRENCE
-from tap_pigment.noted import NotedRows
+from tap_pigment.noted import DEFAULT_LIMITS, Limits, NotedRows
 from tap_pigment.sql import quoted_name, quoted_text
 
 if TYPE_CHECKING:
@@ -23,44 +23,11 @@ if TYPE_CHECKING:
     from tap_pigment.export import Export
     from tap_pigment.makeup import Makeup
 
-_MEMORY_BYTES_TO_JOIN = 96 << 20
+_MEMORY_BYTES_TO_JOIN = 64 << 20
 """What joining takes beside reading; with less, a join of 20 million rows finds no room though it spills."""
 
 # Hashes do not get smaller, and none comes twice.
 _OF_HASHES_ONLY = ", COMPRESSION uncompressed, DICTIONARY_SIZE_LIMIT 1"
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Some rows of an export.
-
-    Attributes:
-        table: The table in DuckDB that has their cells, `contentHash` and `occurrence`.
-        rows: How many there are.
-    """
-
-    table: str
-    rows: int
-
-
-@dataclass(frozen=True)
-class Difference:
-    """What to send so that a table in which any part of some snapshots is comes to equal the export.
-
-    Attributes:
-        changed: The rows that are new or differ; None for all rows of the export.
-        gone: The rows that are gone: the cells of their key, or `contentHash` and `occurrence`.
-        before: How many rows may have been downstream, as far as snapshots tell.
-    """
-
-    changed: Selection | None
-    gone: Selection
-    before: int
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to send."""
-        return self.changed is not None and not self.changed.rows and not self.gone.rows
 
 
 class Changes:
@@ -73,6 +40,10 @@ class Changes:
         makeup: What the records are made of.
         formers: The snapshots.
         is_all: Whether these are all that there should be, or what is downstream cannot be told from them.
+        limits: How many rows are worked on at once.
+
+    Attributes:
+        why_all: Why all rows are sent although the snapshots are of the same makeup; None if it is not so.
     """
 
     def __init__(  # noqa: PLR0913 - an export, what is made of it, and what it is compared with.
@@ -84,6 +55,7 @@ class Changes:
         formers: Sequence[Snapshot],
         *,
         is_all: bool,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._export = export
         self._engine = export.engine
@@ -94,7 +66,9 @@ class Changes:
         # What is gone can be told only where the key is still the same.
         self._formers = [former for former in formers if former.makeup.key == makeup.key]
         self._sends_all = not (formers and is_all and all(former.makeup == makeup for former in formers))
-        self._rows = NotedRows(export, columns, key)
+        self.why_all: str | None = None
+        self._limits = limits
+        self._rows = NotedRows(export, columns, key, limits)
 
     @property
     def fingerprints(self) -> str:
@@ -107,60 +81,112 @@ class Changes:
         Raises:
             PigmentError: If it is not as it should be.
         """
-        self._rows.check([former.fingerprints for former in self._formers], sends_all=self._sends_all)
+        made = {former.fingerprints for former in self._formers}
+        self._rows.check(made, sends_all=self._sends_all)
+        if self._rows.has_contents and not self._sends_all and self._most_rows > self._limits.compared:
+            self._sends_all = True
+            self.why_all = "lines or columns have another form, or DuckDB is another version"
+            self._export.check_types(self._columns, self._export.table)
 
     def difference(self) -> Difference:
-        """Return what differs from any of the snapshots; all rows where they were made in another way.
+        """Return what differs from any of the snapshots; all rows where they were made in another way, or most differ.
 
         Raises:
             PigmentError: If what differs is not as it should be.
         """
         if not self._formers:
             return Difference(None, Selection("gone", 0), 0)
-        note_former(self._engine, self._formers, by=self._rows.by, is_summed=self._rows.is_summed)
-        before = rows_downstream(self._engine, self._formers, self._rows.identity)
         if self._sends_all:
-            self._tally("former", "current")
-            return Difference(None, self._note_gone(), before)
-        self._note_odd_ones()
-        identity, by = ", ".join(self._rows.identity), ", ".join(self._rows.by)
-        kept = f"certain SEMI JOIN affected USING ({identity}) ANTI JOIN missing USING ({by})"
-        self._tally(
-            f"former SEMI JOIN affected USING ({identity})",
-            f"(FROM picked SELECT {self._tallied} UNION ALL FROM {kept} SELECT {self._tallied})",
-        )
-        self._check_key()
-        return Difference(self._note_changed(), self._note_gone(), before)
-
-    def _note_odd_ones(self) -> None:
-        """Put what only the export has into the table `picked`, with cells; what only snapshots have, into `missing`.
-
-        Whatever has changed is a row of one of them: their identities are in the table `affected`.
-        """
-        identity, by = ", ".join(self._rows.identity), ", ".join(self._rows.by)
-        both = ", ".join(dict.fromkeys([*self._rows.identity, *self._rows.by]))
+            return self._all_rows()
+        self._note_compared()
+        by = ", ".join(self._rows.by)
         self._engine.execute(f"CREATE OR REPLACE TABLE unmatched AS FROM compared ANTI JOIN certain USING ({by})")
-        self._engine.execute(
-            f"CREATE OR REPLACE TABLE missing AS SELECT DISTINCT {both} FROM former ANTI JOIN compared USING ({by})"
-        )
+        if self._engine.values(f"SELECT count(*) > {self._limits.changed} FROM unmatched") == (True,):
+            self._engine.execute("DROP TABLE unmatched")
+            self._sends_all = True
+            self.why_all = f"more than {self._limits.changed:,} have changed"
+            self.check()
+            return self._all_rows()
+        self._note_missing(self._rows.by)
         self._rows.pick()
-        self._engine.execute(
-            f"CREATE OR REPLACE TABLE affected AS SELECT {identity} FROM picked UNION SELECT {identity} FROM missing"
-        )
+        self._note_known("picked", "missing")
+        self._note_present()
+        self._tally()
+        self._check_key()
+        return Difference(self._note_changed(), self._note_gone(), self._rows_before())
+
+    def _all_rows(self) -> Difference:
+        """Return all rows, and what is gone, found part by part: a hash of the identity says which."""
+        parts = self._most_rows // self._limits.compared + 1
+        identity = ", ".join(self._rows.identity)
+        gone = before = 0
+        for part in range(parts):
+            self._note_compared(f"hash({identity}) % {parts} = {part}")
+            self._note_missing(self._rows.by if self._rows.is_keyless else self._rows.identity)
+            self._note_known("missing")
+            self._note_present()
+            self._tally()
+            before += self._rows_before()
+            gone = self._note_gone(adds=part > 0).rows
+        return Difference(None, Selection("gone", gone), before)
 
     @property
-    def _tallied(self) -> str:
-        return ", ".join(dict.fromkeys([*self._rows.identity, "content", "copies"]))
+    def _most_rows(self) -> int:
+        return max(self._export.rows, *(former.rows for former in self._formers))
 
-    def _tally(self, former: str, current: str) -> None:
-        """Put how often each identity is there, and was, into the table `tally`.
+    def _note_compared(self, where: str = "true") -> None:
+        note_former(self._engine, self._formers, by=self._rows.by, is_summed=self._rows.is_summed, where=where)
+        self._rows.note_compared(where)
+
+    def _rows_before(self) -> int:
+        """Return how many rows of those in `former` may be downstream."""
+        names = ", ".join(self._rows.identity)
+        (rows,) = self._engine.values(
+            f"""
+            WITH each AS (SELECT {names}, sum(copies) AS copies FROM former GROUP BY origin, {names}),
+                 most AS (SELECT max(copies) AS copies FROM each GROUP BY {names})
+            SELECT coalesce(sum(copies), 0) FROM most
+            """
+            if len(self._formers) > 1
+            else "SELECT coalesce(sum(copies), 0) FROM former"
+        )
+        return int(rows)
+
+    def _note_missing(self, by: Sequence[str]) -> None:
+        """Put what only snapshots have into the table `missing`: its identities, and what it is compared by."""
+        names = ", ".join(dict.fromkeys([*self._rows.identity, *by]))
+        self._engine.execute(
+            f"CREATE OR REPLACE TABLE missing AS SELECT {names} FROM former ANTI JOIN compared USING ({', '.join(by)})"
+        )
+
+    def _note_known(self, *tables: str) -> None:
+        """Put all rows of snapshots that have an identity of these tables into the table `known`."""
+        identity = ", ".join(self._rows.identity)
+        affected = " UNION ".join(f"SELECT {identity} FROM {table}" for table in tables)
+        self._engine.execute(f"CREATE OR REPLACE TABLE known AS FROM former SEMI JOIN ({affected}) USING ({identity})")
+
+    def _note_present(self) -> None:
+        """Put all rows of the export with such an identity into the table `present`."""
+        by, identity = ", ".join(self._rows.by), ", ".join(self._rows.identity)
+        names = list(dict.fromkeys([*self._rows.identity, "content", "copies"]))
+        tallied = ", ".join(names)
+        if self._sends_all:
+            rows = f"SELECT {tallied} FROM compared SEMI JOIN missing USING ({identity})"
+        else:
+            # What all snapshots have, and is not missing, is in the export as it was.
+            kept = ", ".join(name if name in self._rows.by else f"any_value({name}) AS {name}" for name in names)
+            rows = f"""
+                SELECT {kept} FROM known ANTI JOIN missing USING ({by})
+                GROUP BY {by} HAVING count(*) = {len(self._formers)}
+                UNION ALL SELECT {tallied} FROM picked
+            """
+        self._engine.execute(f"CREATE OR REPLACE TABLE present AS {rows}")
+
+    def _tally(self) -> None:
+        """Put how often each identity of `known` and `present` is there, and was, into the table `tally`.
 
         In it, `copies` is how often it is in the export; `before`, how often it is downstream for certain as it is now;
         and `most`, how often it may be.
-
-        Args:
-            former: The SQL of rows of `former`: all with some identities.
-            current: The SQL of rows of the export: all with these identities.
         """
         identity = ", ".join(self._rows.identity)
         self._engine.execute(
@@ -168,7 +194,7 @@ class Changes:
             CREATE OR REPLACE TABLE tally AS
             WITH each AS (
                      SELECT {identity}, sum(copies) AS copies, min(content) AS held
-                     FROM {former}
+                     FROM known
                      GROUP BY origin, {identity}
                  ),
                  was AS (
@@ -178,18 +204,18 @@ class Changes:
                      FROM each
                      GROUP BY {identity}
                  ),
-                 present AS (
-                     SELECT {identity}, sum(copies) AS copies, min(content) AS held FROM {current} GROUP BY {identity}
+                 now AS (
+                     SELECT {identity}, sum(copies) AS copies, min(content) AS held FROM present GROUP BY {identity}
                  )
             SELECT
                 {identity},
-                coalesce(present.copies, 0)::BIGINT AS copies,
+                coalesce(now.copies, 0)::BIGINT AS copies,
                 CASE
                     WHEN origins = {len(self._formers)} AND first_held = held AND last_held = held THEN least
                     ELSE 0
                 END::BIGINT AS before,
                 coalesce(most, 0)::BIGINT AS most
-            FROM was FULL JOIN present USING ({identity})
+            FROM was FULL JOIN now USING ({identity})
             """
         )
 
@@ -209,13 +235,13 @@ class Changes:
         self._engine.execute(
             f"""
             CREATE OR REPLACE TABLE changed AS
-            WITH one_of_each AS (
-                     SELECT * EXCLUDE (copies) FROM picked
-                     QUALIFY row_number() OVER (PARTITION BY {identity} ORDER BY row) = 1
+            WITH first AS (SELECT {identity}, min(row) AS row FROM picked GROUP BY {identity}),
+                 numbered AS (
+                     SELECT row, unnest(range(before + 1, copies + 1)) AS {OCCURRENCE}
+                     FROM first JOIN tally USING ({identity})
+                     WHERE copies > before
                  )
-            SELECT *, unnest(range(before + 1, copies + 1)) AS {OCCURRENCE}
-            FROM one_of_each JOIN tally USING ({identity})
-            WHERE copies > before
+            FROM picked JOIN numbered USING (row)
             """
         )
         found, due = self._engine.values(
@@ -226,15 +252,16 @@ class Changes:
             raise RuntimeError(f"{self._export.name}: {found:,} of {due:,} changed rows were found again.")
         return Selection("changed", int(found))
 
-    def _note_gone(self) -> Selection:
-        """Put the keys of the rows that are gone into the table `gone`."""
+    def _note_gone(self, *, adds: bool = False) -> Selection:
+        """Put the keys of the rows that are gone into the table `gone`, or add them to it."""
         cells = ", ".join(f"{key} AS {name}" for key, name in self._rows.key_cells.items())
         if self._rows.is_keyless:
             cells = f"""
                 lower(hex(content)) AS {quoted_name(CONTENT_HASH)},
                 unnest(range(copies + 1, most + 1)) AS {OCCURRENCE}
             """
-        self._engine.execute(f"CREATE OR REPLACE TABLE gone AS SELECT {cells} FROM tally WHERE most > copies")
+        into = "INSERT INTO gone" if adds else "CREATE OR REPLACE TABLE gone AS"
+        self._engine.execute(f"{into} SELECT {cells} FROM tally WHERE most > copies")
         (count,) = self._engine.values("SELECT count(*) FROM gone")
         return Selection("gone", count)
 

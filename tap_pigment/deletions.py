@@ -13,7 +13,7 @@ from tap_pigment.sql import cell, json_value, quoted_name, quoted_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tap_pigment.changes import Selection
+    from tap_pigment.difference import Selection
     from tap_pigment.engine import Engine
 
 _BLOCK_ROWS = 4_000

@@ -67,9 +67,8 @@ class Engine:
         self.execute("SET disabled_optimizers = 'build_side_probe_side'")
 
     def add_memory(self, count: int) -> None:
-        """Let the database use so many bytes more before it spills."""
-        self._memory_bytes += count
-        self.execute(f"SET memory_limit = '{_megabytes(self._memory_bytes)}'")
+        """Let the database use so many bytes more than at first before it spills."""
+        self.execute(f"SET memory_limit = '{_megabytes(self._memory_bytes + count)}'")
 
     def close(self) -> None:
         """Close the database."""

@@ -82,48 +82,37 @@ def describe(snapshot: Snapshot) -> str:
     )
 
 
-def note_former(engine: Engine, snapshots: Sequence[Snapshot], *, by: Sequence[str], is_summed: bool) -> None:
-    """Put snapshots together as two tables.
+def note_former(
+    engine: Engine, snapshots: Sequence[Snapshot], *, by: Sequence[str], is_summed: bool, where: str
+) -> None:
+    """Put snapshots together in two views.
 
-    `former` has the rows of each, and its number as `origin`. `certain` has those that all of them have.
+    `former` has the rows of each, and its number as `origin`; `certain` has those that all of them have.
 
     Args:
         engine: What puts them together.
         snapshots: The snapshots, of one key.
         by: The columns by which rows are compared.
         is_summed: Whether rows that are alike in `content`, which may differ in their fingerprints, are put together.
+        where: The SQL of which rows.
     """
     rows = " UNION ALL BY NAME ".join(
-        f"SELECT {number} AS origin, * FROM {snapshot.table}" for number, snapshot in enumerate(snapshots)
+        f"SELECT {number} AS origin, * FROM {snapshot.table} WHERE {where}" for number, snapshot in enumerate(snapshots)
     )
     if is_summed:
         summed = f"SELECT origin, content, sum(copies)::BIGINT AS copies FROM ({rows}) GROUP BY origin, content"
-        engine.execute(f"CREATE OR REPLACE TABLE former AS {summed}")
-    else:
-        engine.execute(f"CREATE OR REPLACE VIEW former AS {rows}")
-    if len(snapshots) == 1:
-        engine.execute("CREATE OR REPLACE VIEW certain AS SELECT * EXCLUDE (origin) FROM former")
-        return
-    names = [name for (name, *_) in engine.execute("DESCRIBE former").fetchall() if name != "origin"]
-    chosen = [name if name in by else f"any_value({name}) AS {name}" for name in names]
-    engine.execute(
-        f"""
-        CREATE OR REPLACE TABLE certain AS
-        SELECT {", ".join(chosen)} FROM former GROUP BY {", ".join(by)} HAVING count(*) = {len(snapshots)}
-        """
-    )
-
-
-def rows_downstream(engine: Engine, snapshots: Sequence[Snapshot], identity: Sequence[str]) -> int:
-    """Return how many rows may be downstream, as far as the snapshots in `former` tell."""
-    if len(snapshots) == 1:
-        return snapshots[0].rows
-    names = ", ".join(identity)
-    (rows,) = engine.values(
-        f"""
-        WITH each AS (SELECT {names}, sum(copies) AS copies FROM former GROUP BY origin, {names}),
-             most AS (SELECT max(copies) AS copies FROM each GROUP BY {names})
-        SELECT coalesce(sum(copies), 0) FROM most
-        """
-    )
-    return int(rows)
+        engine.execute(f"CREATE OR REPLACE TABLE former_contents AS {summed}")
+        rows = "FROM former_contents"
+    engine.execute(f"CREATE OR REPLACE VIEW former AS {rows}")
+    certain = "SELECT * EXCLUDE (origin) FROM former"
+    if len(snapshots) > 1:
+        names = [name for (name, *_) in engine.execute("DESCRIBE former").fetchall() if name != "origin"]
+        chosen = [name if name in by else f"any_value({name}) AS {name}" for name in names]
+        engine.execute(
+            f"""
+            CREATE OR REPLACE TABLE agreed AS
+            SELECT {", ".join(chosen)} FROM former GROUP BY {", ".join(by)} HAVING count(*) = {len(snapshots)}
+            """
+        )
+        certain = "FROM agreed"
+    engine.execute(f"CREATE OR REPLACE VIEW certain AS {certain}")

@@ -9,6 +9,7 @@ or below another header, cannot be compared.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_pigment.columns import KEYLESS, Column
@@ -19,17 +20,33 @@ from tap_pigment.readers import LINE
 from tap_pigment.sql import cell, content_hash, fingerprints, quoted_name, text_fingerprints
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from tap_pigment.export import Export
 
 FINGERPRINTS = ("fingerprint_1", "fingerprint_2")
-_MOST_PICKED = 200_000
-"""How many rows are picked out of an export one by one; where more have changed, all are read."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many rows are worked on at once, so that there is memory for them.
+
+    Attributes:
+        picked: How many are picked out of an export one by one; where more have changed, all are read.
+        changed: How many are told apart from the others; where more have changed, all are sent.
+        compared: How many are compared at once by their key or content hash, which takes more than by fingerprints.
+    """
+
+    picked: int = 200_000
+    changed: int = 1_000_000
+    compared: int = 1_000_000
+
+
+DEFAULT_LIMITS = Limits()
 
 
 class NotedRows:
-    """The rows of an export in the tables `current` and `compared`, once it is checked.
+    """The rows of an export in the table `current`, once it is checked, and `compared`.
 
     `current` has the columns of a snapshot, without the key or `content` where these are not needed. In `compared` no
     two rows are alike in the columns `by`. In both, `copies` is how many rows of the export a row stands for, and `row`
@@ -39,6 +56,7 @@ class NotedRows:
         export: The export.
         columns: The columns that are emitted.
         key: Names of the key's columns, or `KEYLESS`.
+        limits: How many rows are worked on at once.
 
     Attributes:
         key_cells: The cells of the key, by their names in a snapshot.
@@ -47,11 +65,12 @@ class NotedRows:
         has_contents: Whether `content` is noted, and compared.
     """
 
-    def __init__(self, export: Export, columns: Sequence[Column], key: Sequence[str]) -> None:
+    def __init__(self, export: Export, columns: Sequence[Column], key: Sequence[str], limits: Limits) -> None:
         self._export = export
         self._engine = export.engine
         self._columns = columns
         self._key = key
+        self._limits = limits
         self.is_keyless = tuple(key) == KEYLESS
         cells = {column.name: cell(column.position) for column in columns}
         # By their place in the key: in the next export the columns may stand elsewhere.
@@ -87,7 +106,7 @@ class NotedRows:
         """The SQL of the key, by its names in a snapshot."""
         return [f"{cells} AS {name}" for name, cells in self.key_cells.items()]
 
-    def check(self, formers: Sequence[str], *, sends_all: bool) -> None:
+    def check(self, formers: Collection[str], *, sends_all: bool) -> None:
         """Check the export, and note what is compared of each row.
 
         Args:
@@ -138,15 +157,26 @@ class NotedRows:
             source = f"SELECT {names}, noted.rowid AS row FROM noted POSITIONAL JOIN noted_lines"
         else:
             source = f"SELECT {names}, rowid AS row FROM noted"
+        current = f"SELECT *, 1::BIGINT AS copies FROM ({source})"
         if self.is_keyless and self._has_repeats:
-            grouped = f"SELECT {names}, min(row) AS row, count(*) AS copies FROM ({source}) GROUP BY {names}"
-            self._engine.execute(f"CREATE OR REPLACE TABLE current AS {grouped}")
-        else:
-            self._engine.execute(f"CREATE OR REPLACE VIEW current AS SELECT *, 1::BIGINT AS copies FROM ({source})")
-        compared = "SELECT * FROM current"
+            current = "FROM grouped"
+            self._engine.execute(
+                f"""
+                CREATE OR REPLACE TABLE grouped AS
+                SELECT {names}, min(row) AS row, count(*) AS copies FROM ({source}) GROUP BY {names}
+                """
+            )
+        self._engine.execute(f"CREATE OR REPLACE VIEW current AS {current}")
+
+    def note_compared(self, where: str) -> None:
+        """Make `compared` of the rows of `current` of which an SQL condition is true."""
+        compared = f"FROM current WHERE {where}"
         if self.is_summed:
             summed = "min(row) AS row, sum(copies)::BIGINT AS copies"
-            compared = f"SELECT content, {summed} FROM current GROUP BY content"
+            self._engine.execute(
+                f"CREATE OR REPLACE TABLE summed AS SELECT content, {summed} {compared} GROUP BY content"
+            )
+            compared = "FROM summed"
         self._engine.execute(f"CREATE OR REPLACE VIEW compared AS {compared}")
 
     def pick(self) -> None:
@@ -155,7 +185,9 @@ class NotedRows:
         Raises:
             PigmentError: If they are not as they should be.
         """
-        picked = self._engine.execute(f"SELECT row FROM unmatched ORDER BY row LIMIT {_MOST_PICKED + 1}").fetchall()
+        picked = self._engine.execute(
+            f"SELECT row FROM unmatched ORDER BY row LIMIT {self._limits.picked + 1}"
+        ).fetchall()
         made = ", ".join([*self._noted_keys, f"{content_hash(self._columns)} AS {quoted_name(CONTENT_HASH)}"])
         noted = ", ".join(["row", "copies", *(() if self.is_summed else FINGERPRINTS)])
         with self._source([row for (row,) in picked]) as (table, place):
@@ -175,7 +207,7 @@ class NotedRows:
     @contextmanager
     def _source(self, picked: Sequence[int]) -> Iterator[tuple[str, str]]:
         """Give the SQL that reads these rows of the export, and that of the place in it at which a row stands."""
-        if len(picked) <= _MOST_PICKED:
+        if len(picked) <= self._limits.picked:
             path = self._export.spool.path.with_suffix(".picked")
             with self._export.picked(path, picked) as table:
                 if table:

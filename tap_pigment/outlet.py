@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from tap_pigment.changes import Selection
+    from tap_pigment.difference import Selection
     from tap_pigment.export import Export
 
 

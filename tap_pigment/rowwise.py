@@ -21,7 +21,7 @@ from tap_pigment.outlet import Outlet
 from tap_pigment.snapshots import SnapshotStore
 
 if TYPE_CHECKING:
-    from tap_pigment.changes import Difference
+    from tap_pigment.difference import Difference
     from tap_pigment.dispatch import Dispatch
     from tap_pigment.export import Export
 
@@ -70,6 +70,8 @@ class RowComparison:
         )
         changes.check()
         difference = changes.difference()
+        if changes.why_all:
+            self._logger.warning("All rows are sent: %s.", changes.why_all)
         self._guard(difference)
         name = self._known.snapshot
         if not (named and not newer and difference.is_empty and named.fingerprints == changes.fingerprints):

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_pigment.changes import Changes, Difference
+from tap_pigment.changes import Changes
 from tap_pigment.columns import KEYLESS
 from tap_pigment.deletions import Deletions
 from tap_pigment.digest import digest
 from tap_pigment.errors import KeysNotUniqueError, SnapshotError
 from tap_pigment.former import Snapshot, read_snapshot
 from tap_pigment.makeup import Makeup, digest_of
+from tap_pigment.noted import DEFAULT_LIMITS, Limits
 from tap_pigment.outlet import Outlet
 from tap_pigment.sql import fingerprints
 from tests.exports import COLUMNS, export_of
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from tap_pigment.difference import Difference
     from tap_pigment.export import Export
 
 Rows = list[list[str]]
@@ -38,25 +40,42 @@ KEYED_ROWS = st.dictionaries(TEXTS, TEXTS, max_size=6).map(lambda cells: [[key, 
 # Few enough to repeat.
 KEYLESS_ROWS = st.lists(st.sampled_from([["", ""], ["a", ""], ["", "a"], ['x"y', "a\nb"]]), max_size=8)
 
+# Whatever there is room for, the same comes of it.
+LIMITS = st.sampled_from(
+    [
+        DEFAULT_LIMITS,
+        Limits(picked=0, changed=8, compared=8),
+        Limits(picked=1, changed=2, compared=2),
+        Limits(picked=1, changed=0, compared=1),
+    ]
+)
+
 
 class Night:
     """A run: what it sends, and the snapshot that it leaves."""
 
     def __init__(
-        self, folder: Path, rows: Rows, key: tuple[str, ...], *before: Path, quoted: Iterable[bool] = ()
+        self,
+        folder: Path,
+        rows: Rows,
+        key: tuple[str, ...],
+        *before: Path,
+        quoted: Iterable[bool] = (),
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         folder.mkdir()
         self.snapshot = folder / "snapshot.parquet"
         with export_of(folder, ["a", "b"], rows, quoted=quoted) as export:
             makeup = Makeup.of(COLUMNS, key, {})
             formers = [read_snapshot(export.engine, path) for path in before]
-            changes = Changes(export, COLUMNS, key, makeup, formers, is_all=True)
+            changes = Changes(export, COLUMNS, key, makeup, formers, is_all=True, limits=limits)
             changes.check()
             difference = changes.difference()
             self.sent = sent(export, difference, key)
             changes.write(self.snapshot, previous=None)
             self.digest = digest(export, COLUMNS, makeup)
             self.fingerprints = changes.fingerprints
+            self.why_all = changes.why_all
             self.is_empty = difference.is_empty
 
 
@@ -106,14 +125,14 @@ def rows_of(snapshot: Path) -> list[tuple[Any, ...]]:
 def test_what_is_sent_makes_of_the_former_table_the_present_one(
     tmp_path_factory: pytest.TempPathFactory, key: tuple[str, ...], rows: st.SearchStrategy[Rows]
 ) -> None:
-    @given(first=rows, second=rows, third=rows)
+    @given(first=rows, second=rows, third=rows, limits=LIMITS)
     @settings(max_examples=40, deadline=None)
-    def law(first: Rows, second: Rows, third: Rows) -> None:
+    def law(first: Rows, second: Rows, third: Rows, limits: Limits) -> None:
         folder = tmp_path_factory.mktemp("law")
         table: Table = {}
         snapshots: list[Path] = []
         for number, version in enumerate([first, second, third]):
-            night = Night(folder / f"{number}", version, key, *snapshots[-1:])
+            night = Night(folder / f"{number}", version, key, *snapshots[-1:], limits=limits)
             gone = [record for record in night.sent if record["_sdc_deleted_at"]]
             assert {tuple(record[name] for name in key) for record in gone} <= table.keys()
             table = applied(table, night.sent, key)
@@ -128,19 +147,19 @@ def test_what_is_sent_makes_of_the_former_table_the_present_one(
 def test_whatever_part_of_nights_that_failed_has_arrived_the_next_makes_the_table_the_present_one(
     tmp_path_factory: pytest.TempPathFactory, key: tuple[str, ...], rows: st.SearchStrategy[Rows]
 ) -> None:
-    @given(data=st.data(), versions=st.lists(rows, min_size=3, max_size=4))
+    @given(data=st.data(), versions=st.lists(rows, min_size=3, max_size=4), limits=LIMITS)
     @settings(max_examples=40, deadline=None)
-    def law(data: st.DataObject, versions: list[Rows]) -> None:
+    def law(data: st.DataObject, versions: list[Rows], limits: Limits) -> None:
         folder = tmp_path_factory.mktemp("law")
         table = loaded(folder / "first", versions[0], key)
         snapshots = [folder / "first" / "snapshot.parquet"]
         for number, version in enumerate(versions[1:-1]):
-            night = Night(folder / f"{number}", version, key, *snapshots)
+            night = Night(folder / f"{number}", version, key, *snapshots, limits=limits)
             arrived = data.draw(st.lists(st.sampled_from(night.sent), unique_by=id)) if night.sent else []
             table = applied(table, arrived, key)
             snapshots.append(night.snapshot)
 
-        last = Night(folder / "last", versions[-1], key, *snapshots)
+        last = Night(folder / "last", versions[-1], key, *snapshots, limits=limits)
 
         table = applied(table, last.sent, key)
         assert table == loaded(folder / "whole", versions[-1], key)
@@ -246,6 +265,27 @@ def test_fingerprints_of_another_duckdb_are_not_believed(tmp_path: Path, key: tu
     assert table == loaded(tmp_path / "whole-2", second, key)
     assert sorted(record["a"] for record in after.sent if not record["_sdc_deleted_at"]) == ["2", "4"]
     assert rows_of(after.snapshot) == rows_of(tmp_path / "whole-2" / "snapshot.parquet")
+
+
+@pytest.mark.parametrize(
+    ("second", "limits", "why"),
+    [
+        ([["1", "A"], ["2", "B"]], Limits(changed=1), "more than 1 have changed"),
+        ([["1", "A"], ["2", "b"]], Limits(changed=1), None),
+        ([["1", "a\nA"], ["2", "b"]], Limits(compared=1), "lines or columns have another form"),
+        ([["1", "a\nA"], ["2", "b"]], Limits(compared=2), None),
+    ],
+)
+def test_all_rows_are_sent_with_the_reason_where_there_is_no_room_to_tell_them_apart(
+    tmp_path: Path, second: Rows, limits: Limits, why: str | None
+) -> None:
+    before = Night(tmp_path / "before", [["1", "a"], ["2", "b"]], ("a",))
+
+    after = Night(tmp_path / "after", second, ("a",), before.snapshot, limits=limits)
+
+    assert len(after.sent) == (2 if why else 1)
+    assert (why or "") in (after.why_all or "")
+    assert bool(why) is bool(after.why_all)
 
 
 def test_the_fingerprints_of_one_column_are_two(tmp_path: Path) -> None:
