@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tap_pigment.makeup import Makeup
 
 _MEMORY_BYTES_TO_JOIN = 64 << 20
-"""What joining takes beside reading; with less, a join of 20 million rows finds no room though it spills."""
+"""What joining takes beside reading: without it, 20 million rows find no room though DuckDB spills."""
 
 # Hashes do not get smaller, and none comes twice.
 _OF_HASHES_ONLY = ", COMPRESSION uncompressed, DICTIONARY_SIZE_LIMIT 1"

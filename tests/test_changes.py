@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -110,9 +111,34 @@ def applied(table: Table, records: list[dict[str, Any]], key: tuple[str, ...]) -
     return merged
 
 
-def loaded(folder: Path, rows: Rows, key: tuple[str, ...]) -> Table:
-    """Return the table that a full send gives."""
-    return applied({}, Night(folder, rows, key).sent, key)
+@dataclass(frozen=True)
+class Whole:
+    """What a full send gives: the table, and the snapshot."""
+
+    table: Table
+    snapshot: Path
+
+
+class Wholes:
+    """Full sends, each made once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: dict[str, Whole] = {}
+
+    def of(self, rows: Rows, key: tuple[str, ...]) -> Whole:
+        """Return what a full send of these rows gives."""
+        name = json.dumps([rows, key])
+        if name not in self._made:
+            night = Night(self._folder / f"{len(self._made)}", rows, key)
+            self._made[name] = Whole(applied({}, night.sent, key), night.snapshot)
+        return self._made[name]
+
+
+@pytest.fixture(scope="module")
+def wholes(tmp_path_factory: pytest.TempPathFactory) -> Wholes:
+    """Return full sends, for comparison."""
+    return Wholes(tmp_path_factory.mktemp("wholes"))
 
 
 def rows_of(snapshot: Path) -> list[tuple[Any, ...]]:
@@ -123,7 +149,7 @@ def rows_of(snapshot: Path) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize(("key", "rows"), [(("a",), KEYED_ROWS), (KEYLESS, KEYLESS_ROWS)], ids=["keyed", "keyless"])
 def test_what_is_sent_makes_of_the_former_table_the_present_one(
-    tmp_path_factory: pytest.TempPathFactory, key: tuple[str, ...], rows: st.SearchStrategy[Rows]
+    tmp_path_factory: pytest.TempPathFactory, wholes: Wholes, key: tuple[str, ...], rows: st.SearchStrategy[Rows]
 ) -> None:
     @given(first=rows, second=rows, third=rows, limits=LIMITS)
     @settings(max_examples=40, deadline=None)
@@ -137,22 +163,23 @@ def test_what_is_sent_makes_of_the_former_table_the_present_one(
             assert {tuple(record[name] for name in key) for record in gone} <= table.keys()
             table = applied(table, night.sent, key)
             snapshots.append(night.snapshot)
-            assert table == loaded(folder / f"{number}-whole", version, key)
-            assert rows_of(night.snapshot) == rows_of(folder / f"{number}-whole" / "snapshot.parquet")
+            whole = wholes.of(version, key)
+            assert table == whole.table
+            assert rows_of(night.snapshot) == rows_of(whole.snapshot)
 
     law()
 
 
 @pytest.mark.parametrize(("key", "rows"), [(("a",), KEYED_ROWS), (KEYLESS, KEYLESS_ROWS)], ids=["keyed", "keyless"])
 def test_whatever_part_of_nights_that_failed_has_arrived_the_next_makes_the_table_the_present_one(
-    tmp_path_factory: pytest.TempPathFactory, key: tuple[str, ...], rows: st.SearchStrategy[Rows]
+    tmp_path_factory: pytest.TempPathFactory, wholes: Wholes, key: tuple[str, ...], rows: st.SearchStrategy[Rows]
 ) -> None:
     @given(data=st.data(), versions=st.lists(rows, min_size=3, max_size=4), limits=LIMITS)
     @settings(max_examples=40, deadline=None)
     def law(data: st.DataObject, versions: list[Rows], limits: Limits) -> None:
         folder = tmp_path_factory.mktemp("law")
-        table = loaded(folder / "first", versions[0], key)
-        snapshots = [folder / "first" / "snapshot.parquet"]
+        table = wholes.of(versions[0], key).table
+        snapshots = [wholes.of(versions[0], key).snapshot]
         for number, version in enumerate(versions[1:-1]):
             night = Night(folder / f"{number}", version, key, *snapshots, limits=limits)
             arrived = data.draw(st.lists(st.sampled_from(night.sent), unique_by=id)) if night.sent else []
@@ -162,8 +189,9 @@ def test_whatever_part_of_nights_that_failed_has_arrived_the_next_makes_the_tabl
         last = Night(folder / "last", versions[-1], key, *snapshots, limits=limits)
 
         table = applied(table, last.sent, key)
-        assert table == loaded(folder / "whole", versions[-1], key)
-        assert rows_of(last.snapshot) == rows_of(folder / "whole" / "snapshot.parquet")
+        whole = wholes.of(versions[-1], key)
+        assert table == whole.table
+        assert rows_of(last.snapshot) == rows_of(whole.snapshot)
 
     law()
 
@@ -188,7 +216,7 @@ def test_no_change_is_no_record_in_whatever_order_the_rows_come(
 
 @pytest.mark.parametrize(("key", "rows"), [(("a",), KEYED_ROWS), (KEYLESS, KEYLESS_ROWS)], ids=["keyed", "keyless"])
 def test_cells_that_are_quoted_otherwise_are_no_change(
-    tmp_path_factory: pytest.TempPathFactory, key: tuple[str, ...], rows: st.SearchStrategy[Rows]
+    tmp_path_factory: pytest.TempPathFactory, wholes: Wholes, key: tuple[str, ...], rows: st.SearchStrategy[Rows]
 ) -> None:
     quoted = st.lists(st.booleans(), max_size=8)
 
@@ -204,7 +232,7 @@ def test_cells_that_are_quoted_otherwise_are_no_change(
         table = applied(former, after.sent, key)
         live = [record for record in after.sent if not record["_sdc_deleted_at"]]
         assert again.sent == []
-        assert table == loaded(folder / "second", second, key)
+        assert table == wholes.of(second, key).table
         assert len(live) == len([identity for identity, row in table.items() if former.get(identity) != row])
 
     law()
@@ -253,7 +281,7 @@ def test_identical_rows_do_not_cancel_each_other_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", [("a",), KEYLESS], ids=["keyed", "keyless"])
-def test_fingerprints_of_another_duckdb_are_not_believed(tmp_path: Path, key: tuple[str, ...]) -> None:
+def test_fingerprints_of_another_duckdb_are_not_believed(tmp_path: Path, wholes: Wholes, key: tuple[str, ...]) -> None:
     first = [["1", "a"], ["2", "b"], ["3", "c"]]
     second = [["1", "a"], ["2", "B"], ["4", "d"]]
     before = Night(tmp_path / "before", first, key)
@@ -261,10 +289,10 @@ def test_fingerprints_of_another_duckdb_are_not_believed(tmp_path: Path, key: tu
 
     after = Night(tmp_path / "after", second, key, tmp_path / "older.parquet")
 
-    table = applied(loaded(tmp_path / "whole-1", first, key), after.sent, key)
-    assert table == loaded(tmp_path / "whole-2", second, key)
+    whole = wholes.of(second, key)
+    assert applied(wholes.of(first, key).table, after.sent, key) == whole.table
     assert sorted(record["a"] for record in after.sent if not record["_sdc_deleted_at"]) == ["2", "4"]
-    assert rows_of(after.snapshot) == rows_of(tmp_path / "whole-2" / "snapshot.parquet")
+    assert rows_of(after.snapshot) == rows_of(whole.snapshot)
 
 
 @pytest.mark.parametrize(
