@@ -63,14 +63,27 @@ HARD = [
     "NULL",
     "x" * 9_000,
 ]
+# Rows that are a line each, and those that only look like it.
+IN_A_LINE = [text for text in HARD if not {"\r", "\n"} & set(text)]
+ODD_LINES = [*IN_A_LINE, "a\x01b", "\x01", "a\rb"]
+
+
+def nights_of(texts: Sequence[str]) -> list[list[list[str]]]:
+    """Return versions of a table of texts."""
+    return [
+        [[text, text] for text in texts],
+        [[text, text[::-1]] for text in texts[::2]],
+        [[text, text] for text in reversed(texts)],
+    ]
+
+
 NIGHTS: dict[str, tuple[Sequence[str], list[list[list[str]]]]] = {
-    "hard texts": (
+    "hard texts": (["Code", "Name"], nights_of(HARD)),
+    "hard texts in a line": (["Code", "Name"], nights_of(IN_A_LINE)),
+    "hard texts that only look like lines": (["Code", "Name"], nights_of(ODD_LINES)),
+    "a line end that comes and goes": (
         ["Code", "Name"],
-        [
-            [[text, text] for text in HARD],
-            [[text, text[::-1]] for text in HARD[::2]],
-            [[text, text] for text in reversed(HARD)],
-        ],
+        [*nights_of(IN_A_LINE), *nights_of(HARD), *nights_of(IN_A_LINE)],
     ),
     "columns that are called as ours are": (
         [
