@@ -14,7 +14,7 @@ LINE = "line"
 """The name under which DuckDB has a line of a file that is read as lines."""
 
 _BUFFER_BYTES = 8 << 20
-# No text has it. A line that does is not read, and its file is read as cells.
+# Texts hardly ever have it; DuckDB refuses a line that does, and the export is read as cells.
 _NO_DELIMITER = "\x01"
 
 
