@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import compileall
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import tap_pigment
 from tests.benchmarks.changes import report_changes
 from tests.benchmarks.contenders import Contender, contenders, our_contenders
 from tests.benchmarks.machine import machine, versions
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 def main() -> int:
     """Run the benchmark and return its exit code: 1 if a contender failed. A target that is missed is said, no more."""
     options = _options()
+    _compile()
     if options.changes:
         return report_changes(options.rows, options.rounds, options.changes, options.large)
     at_start = versions()
@@ -74,6 +78,13 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw rows per second into this SVG")
     return parser.parse_args()
+
+
+def _compile() -> None:
+    """Compile what will be imported, as an installer does: where no bytecode is written, each run would do it anew."""
+    _say("compiling")
+    for folder in (sysconfig.get_path("purelib"), Path(tap_pigment.__file__).parent, Path(__file__).parent):
+        compileall.compile_dir(folder, quiet=2, workers=0)
 
 
 @contextmanager
