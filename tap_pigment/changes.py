@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from tap_pigment.difference import Difference, Selection
 from tap_pigment.former import DESCRIPTION, Snapshot, describe, note_former
-from tap_pigment.naming import CONTENT_HASH, OCCURRENCE
+from tap_pigment.identities import Identities
 from tap_pigment.noted import DEFAULT_LIMITS, Limits, NotedRows
-from tap_pigment.sql import quoted_name, quoted_text
+from tap_pigment.sql import quoted_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +69,7 @@ class Changes:
         self.why_all: str | None = None
         self._limits = limits
         self._rows = NotedRows(export, columns, key, limits)
+        self._identities = Identities(export, self._rows, len(self._formers))
 
     @property
     def fingerprints(self) -> str:
@@ -109,11 +110,9 @@ class Changes:
             return self._all_rows()
         self._note_missing(self._rows.by)
         self._rows.pick()
-        self._note_known("picked", "missing")
-        self._note_present()
-        self._tally()
+        self._identities.count_affected()
         self._check_key()
-        return Difference(self._note_changed(), self._note_gone(), self._rows_before())
+        return Difference(self._identities.changed(), self._identities.gone(), self._identities.rows_before())
 
     def _all_rows(self) -> Difference:
         """Return all rows, and what is gone, found part by part: a hash of the identity says which."""
@@ -123,11 +122,9 @@ class Changes:
         for part in range(parts):
             self._note_compared(f"hash({identity}) % {parts} = {part}")
             self._note_missing(self._rows.by if self._rows.is_keyless else self._rows.identity)
-            self._note_known("missing")
-            self._note_present()
-            self._tally()
-            before += self._rows_before()
-            gone = self._note_gone(adds=part > 0).rows
+            self._identities.count_all()
+            before += self._identities.rows_before()
+            gone = self._identities.gone(adds=part > 0).rows
         return Difference(None, Selection("gone", gone), before)
 
     @property
@@ -138,85 +135,11 @@ class Changes:
         note_former(self._engine, self._formers, by=self._rows.by, is_summed=self._rows.is_summed, where=where)
         self._rows.note_compared(where)
 
-    def _rows_before(self) -> int:
-        """Return how many rows of those in `former` may be downstream."""
-        names = ", ".join(self._rows.identity)
-        (rows,) = self._engine.values(
-            f"""
-            WITH each AS (SELECT {names}, sum(copies) AS copies FROM former GROUP BY origin, {names}),
-                 most AS (SELECT max(copies) AS copies FROM each GROUP BY {names})
-            SELECT coalesce(sum(copies), 0) FROM most
-            """
-            if len(self._formers) > 1
-            else "SELECT coalesce(sum(copies), 0) FROM former"
-        )
-        return int(rows)
-
     def _note_missing(self, by: Sequence[str]) -> None:
         """Put what only snapshots have into the table `missing`: its identities, and what it is compared by."""
         names = ", ".join(dict.fromkeys([*self._rows.identity, *by]))
         self._engine.execute(
             f"CREATE OR REPLACE TABLE missing AS SELECT {names} FROM former ANTI JOIN compared USING ({', '.join(by)})"
-        )
-
-    def _note_known(self, *tables: str) -> None:
-        """Put all rows of snapshots that have an identity of these tables into the table `known`."""
-        identity = ", ".join(self._rows.identity)
-        affected = " UNION ".join(f"SELECT {identity} FROM {table}" for table in tables)
-        self._engine.execute(f"CREATE OR REPLACE TABLE known AS FROM former SEMI JOIN ({affected}) USING ({identity})")
-
-    def _note_present(self) -> None:
-        """Put all rows of the export with such an identity into the table `present`."""
-        by, identity = ", ".join(self._rows.by), ", ".join(self._rows.identity)
-        names = list(dict.fromkeys([*self._rows.identity, "content", "copies"]))
-        tallied = ", ".join(names)
-        if self._sends_all:
-            rows = f"SELECT {tallied} FROM compared SEMI JOIN missing USING ({identity})"
-        else:
-            # What all snapshots have, and is not missing, is in the export as it was.
-            kept = ", ".join(name if name in self._rows.by else f"any_value({name}) AS {name}" for name in names)
-            rows = f"""
-                SELECT {kept} FROM known ANTI JOIN missing USING ({by})
-                GROUP BY {by} HAVING count(*) = {len(self._formers)}
-                UNION ALL SELECT {tallied} FROM picked
-            """
-        self._engine.execute(f"CREATE OR REPLACE TABLE present AS {rows}")
-
-    def _tally(self) -> None:
-        """Put how often each identity of `known` and `present` is there, and was, into the table `tally`.
-
-        In it, `copies` is how often it is in the export; `before`, how often it is downstream for certain as it is now;
-        and `most`, how often it may be.
-        """
-        identity = ", ".join(self._rows.identity)
-        self._engine.execute(
-            f"""
-            CREATE OR REPLACE TABLE tally AS
-            WITH each AS (
-                     SELECT {identity}, sum(copies) AS copies, min(content) AS held
-                     FROM known
-                     GROUP BY origin, {identity}
-                 ),
-                 was AS (
-                     SELECT
-                         {identity}, count(*) AS origins, min(copies) AS least, max(copies) AS most,
-                         min(held) AS first_held, max(held) AS last_held
-                     FROM each
-                     GROUP BY {identity}
-                 ),
-                 now AS (
-                     SELECT {identity}, sum(copies) AS copies, min(content) AS held FROM present GROUP BY {identity}
-                 )
-            SELECT
-                {identity},
-                coalesce(now.copies, 0)::BIGINT AS copies,
-                CASE
-                    WHEN origins = {len(self._formers)} AND first_held = held AND last_held = held THEN least
-                    ELSE 0
-                END::BIGINT AS before,
-                coalesce(most, 0)::BIGINT AS most
-            FROM was FULL JOIN now USING ({identity})
-            """
         )
 
     def _check_key(self) -> None:
@@ -225,45 +148,9 @@ class Changes:
         Raises:
             KeysNotUniqueError: If one does; it names the first.
         """
-        if not self._rows.is_keyless and self._engine.values("SELECT count(*) FROM tally WHERE copies > 1") != (0,):
+        if not self._rows.is_keyless and self._identities.are_shared:
             self._export.read_strictly()
             self._export.check_uniqueness(self._columns, self._key)
-
-    def _note_changed(self) -> Selection:
-        """Put the rows that are new or differ into the table `changed`."""
-        identity = ", ".join(self._rows.identity)
-        self._engine.execute(
-            f"""
-            CREATE OR REPLACE TABLE changed AS
-            WITH first AS (SELECT {identity}, min(row) AS row FROM picked GROUP BY {identity}),
-                 numbered AS (
-                     SELECT row, unnest(range(before + 1, copies + 1)) AS {OCCURRENCE}
-                     FROM first JOIN tally USING ({identity})
-                     WHERE copies > before
-                 )
-            FROM picked JOIN numbered USING (row)
-            """
-        )
-        found, due = self._engine.values(
-            "SELECT (SELECT count(*) FROM changed), "
-            "(SELECT coalesce(sum(copies - before), 0) FROM tally WHERE copies > before)"
-        )
-        if found != due:
-            raise RuntimeError(f"{self._export.name}: {found:,} of {due:,} changed rows were found again.")
-        return Selection("changed", int(found))
-
-    def _note_gone(self, *, adds: bool = False) -> Selection:
-        """Put the keys of the rows that are gone into the table `gone`, or add them to it."""
-        cells = ", ".join(f"{key} AS {name}" for key, name in self._rows.key_cells.items())
-        if self._rows.is_keyless:
-            cells = f"""
-                lower(hex(content)) AS {quoted_name(CONTENT_HASH)},
-                unnest(range(copies + 1, most + 1)) AS {OCCURRENCE}
-            """
-        into = "INSERT INTO gone" if adds else "CREATE OR REPLACE TABLE gone AS"
-        self._engine.execute(f"{into} SELECT {cells} FROM tally WHERE most > copies")
-        (count,) = self._engine.values("SELECT count(*) FROM gone")
-        return Selection("gone", count)
 
     def write(self, path: Path, *, previous: str | None) -> None:
         """Write the snapshot of the export, once it has been compared, to a file.
