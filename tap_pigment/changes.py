@@ -64,7 +64,7 @@ class Changes:
         self._key = key
         self._makeup = makeup
         # What is gone can be told only where the key is still the same.
-        self._formers = [former for former in formers if former.makeup.key == makeup.key]
+        self._formers = [former for former in formers if former.makeup.key_types == makeup.key_types]
         self._sends_all = not (formers and is_all and all(former.makeup == makeup for former in formers))
         self.why_all: str | None = None
         self._limits = limits

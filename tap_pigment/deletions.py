@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tap_pigment.columns import KEYLESS, Column
 from tap_pigment.naming import CONTENT_HASH, DELETED_AT, OCCURRENCE
-from tap_pigment.sql import cell, json_value, quoted_name, quoted_text
+from tap_pigment.sql import json_value, quoted_name, quoted_text, value
+from tap_pigment.values import record_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,8 +46,8 @@ class Deletions:
             after: JSON from after the brace that closes the record to the end of the message.
         """
         parts = [quoted_text(before + "{")]
-        for name, value in self._key_values():
-            parts += [quoted_text(f"{json.dumps(name)}:"), value, quoted_text(",")]
+        for name, key_value in self._key_values():
+            parts += [quoted_text(f"{json.dumps(name)}:"), key_value, quoted_text(",")]
         parts.append(quoted_text(f'"{DELETED_AT}":{json.dumps(self.deleted_at)}}}{after}\n'))
         for rows in self._blocks(f"encode(concat({', '.join(parts)}))"):
             yield b"".join([line for (line,) in rows]), len(rows)
@@ -54,13 +55,12 @@ class Deletions:
     def records(self) -> Iterator[dict[str, Any]]:
         """Yield each as a record in which every column outside of the key is null, for stream maps to look at."""
         blank = dict.fromkeys([*(column.name for column in self.columns), CONTENT_HASH])
-        names = [name for name, _ in self._key_values()]
-        selected = [OCCURRENCE if name == OCCURRENCE else quoted_name(name) for name in names]
-        if tuple(self.key) != KEYLESS:
-            selected = [cell(column.position) for column in self._key_columns]
+        is_keyless = tuple(self.key) == KEYLESS
+        selected = map(quoted_name, KEYLESS) if is_keyless else map(value, self._key_columns)
         for rows in self._blocks(", ".join(selected)):
             for row in rows:
-                yield {**blank, **dict(zip(names, row, strict=True)), DELETED_AT: self.deleted_at}
+                key = dict(zip(KEYLESS, row, strict=True)) if is_keyless else record_of(self._key_columns, row)
+                yield {**blank, **key, DELETED_AT: self.deleted_at}
 
     @property
     def _key_columns(self) -> list[Column]:

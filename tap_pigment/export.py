@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tap_pigment.columns import KEYLESS, CellCounts, Column, ColumnType
 from tap_pigment.errors import CellTypeError, KeysNotUniqueError
-from tap_pigment.sql import FITS, cell, cheap_hash, fits, is_wide
+from tap_pigment.sql import FITS, cell, cheap_hash, fits, is_wide, key_text
 from tap_pigment.table import Table
 
 if TYPE_CHECKING:
@@ -143,11 +143,12 @@ class Export(Table):
             KeysNotUniqueError: If rows share a key; it names the first.
         """
         columns = [column for column in columns if column.name in key]
-        cells = ", ".join(cell(column.position) for column in columns)
+        named = ", ".join(f"{key_text(column)} AS key_{place}" for place, column in enumerate(columns))
+        keys = ", ".join(f"key_{place}" for place in range(len(columns)))
         shared, first = self.engine.values(
             f"""
-            WITH numbered AS (SELECT row_number() OVER () AS row, {cells} FROM {self.table}),
-                 keys AS (SELECT count(*) AS rows, min(row) AS first FROM numbered GROUP BY {cells})
+            WITH numbered AS (SELECT row_number() OVER () AS row, {named} FROM {self.table}),
+                 keys AS (SELECT count(*) AS rows, min(row) AS first FROM numbered GROUP BY {keys})
             SELECT sum(rows), min(first) FROM keys WHERE rows > 1
             """
         )
@@ -191,4 +192,6 @@ def _misfits(column: Column) -> str:
 
 def _key_hash(columns: Sequence[Column], key: Sequence[str]) -> str:
     """Return the hash by which rows are told apart: of the key's cells, or without a key of all."""
-    return cheap_hash([column for column in columns if tuple(key) == KEYLESS or column.name in key])
+    if tuple(key) == KEYLESS:
+        return cheap_hash(columns)
+    return f"hash({', '.join(key_text(column) for column in columns if column.name in key)})"

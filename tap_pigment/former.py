@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tap_pigment.engine import Engine
 
-FORMAT = 2
+FORMAT = 3
 DESCRIPTION = "tap_pigment"
 
 

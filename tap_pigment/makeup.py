@@ -33,7 +33,7 @@ class Makeup:
 
     Attributes:
         columns: Name, type and nullability of each selected column, in the order of the names.
-        key: Names of the key's columns.
+        key: Names of the key's columns, sorted.
         maps: A digest of the settings by which the SDK changes records on their way out.
         hash_version: How `contentHash` is made.
     """
@@ -48,7 +48,7 @@ class Makeup:
         """Return the makeup of a stream with these columns and key, under these settings."""
         described = sorted((column.name, column.type.value, column.nullable) for column in columns)
         maps = {name: config[name] for name in _MAP_SETTINGS if config.get(name)}
-        return cls(tuple(described), tuple(key), digest_of(maps))
+        return cls(tuple(described), tuple(sorted(key)), digest_of(maps))
 
     @classmethod
     def from_json(cls, described: Mapping[str, Any]) -> Makeup:
@@ -64,6 +64,12 @@ class Makeup:
     def to_json(self) -> dict[str, Any]:
         """Return a description that JSON can hold."""
         return asdict(self)
+
+    @property
+    def key_types(self) -> dict[str, str | None]:
+        """The type of each column of the key: where it is the same, a key still identifies the same row."""
+        types = {name: kind for name, kind, _ in self.columns}
+        return {name: types.get(name) for name in self.key}
 
     @property
     def digest(self) -> str:

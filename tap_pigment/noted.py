@@ -17,7 +17,7 @@ from tap_pigment.engine import version
 from tap_pigment.makeup import digest_of
 from tap_pigment.naming import CONTENT_HASH
 from tap_pigment.readers import LINE
-from tap_pigment.sql import cell, content_hash, fingerprints, quoted_name, text_fingerprints
+from tap_pigment.sql import cell, content_hash, fingerprints, key_text, quoted_name, text_fingerprints
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -72,9 +72,10 @@ class NotedRows:
         self._key = key
         self._limits = limits
         self.is_keyless = tuple(key) == KEYLESS
-        cells = {column.name: cell(column.position) for column in columns}
-        # By their place in the key: in the next export the columns may stand elsewhere.
-        self.key_cells = {} if self.is_keyless else {f"key_{place}": cells[name] for place, name in enumerate(key)}
+        # By their names: in the next export the columns may stand elsewhere.
+        key_columns = sorted((column for column in columns if column.name in key), key=lambda column: column.name)
+        self._key_columns = {f"key_{place}": column for place, column in enumerate(key_columns)}
+        self.key_cells = {name: cell(column.position) for name, column in self._key_columns.items()}
         self.fingerprints = ""
         self.has_contents = True
         self._has_lines = self._has_cells = self._has_repeats = False
@@ -104,7 +105,7 @@ class NotedRows:
     @property
     def _noted_keys(self) -> list[str]:
         """The SQL of the key, by its names in a snapshot."""
-        return [f"{cells} AS {name}" for name, cells in self.key_cells.items()]
+        return [f"{key_text(column)} AS {name}" for name, column in self._key_columns.items()]
 
     def check(self, formers: Collection[str], *, sends_all: bool) -> None:
         """Check the export, and note what is compared of each row.

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from tap_pigment.columns import KEYLESS, Column, ColumnType
+from tap_pigment.columns import KEYLESS, Column
 from tap_pigment.lines import Lines
 from tap_pigment.naming import CONTENT_HASH, DELETED_AT, OCCURRENCE
 from tap_pigment.sql import (
-    WHOLE,
     cheap_hash,
     content_hash,
     native_value,
@@ -19,9 +17,10 @@ from tap_pigment.sql import (
     record_start,
     value,
 )
+from tap_pigment.values import record_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tap_pigment.difference import Selection
@@ -56,19 +55,12 @@ class Outlet:
 
     def records(self) -> Iterator[dict[str, Any]]:
         """Yield each row as a record: the columns, typed, then the added ones."""
-        names = [*(column.name for column in self._columns), *self._added]
-        converters = [
-            *(_CONVERTERS.get(column.type, _as_it_is) for column in self._columns),
-            *(_as_it_is for _ in self._added),
-        ]
         values = ", ".join([*map(value, self._columns), *map(quoted_name, self._added)])
+        width = len(self._columns)
         for rows in self._blocks(values):
             for row in rows:
-                record = {
-                    name: None if found is None else convert(found)
-                    for name, convert, found in zip(names, converters, row, strict=True)
-                }
-                yield record | self._deleted_at
+                added = dict(zip(self._added, row[width:], strict=True))
+                yield record_of(self._columns, row[:width]) | added | self._deleted_at
 
     def record_blocks(self, before: str, after: str) -> Iterator[tuple[bytes, int]]:
         """Yield blocks of RECORD messages, a line each, and how many there are in each block.
@@ -195,14 +187,3 @@ class Outlet:
             WHERE cheap IN (SELECT cheap FROM repeated)
             """
         )
-
-
-def _number(text: str) -> float:
-    return int(text) if re.fullmatch(WHOLE, text) else float(text)
-
-
-def _as_it_is(found: Any) -> Any:  # noqa: ANN401 - whatever DuckDB gives.
-    return found
-
-
-_CONVERTERS: Mapping[ColumnType, Callable[[Any], Any]] = {ColumnType.NUMBER: _number, ColumnType.INTEGER: int}

@@ -116,7 +116,7 @@ class RowComparison:
             return None
         if reason := self._dispatch.makeup.difference(snapshot.makeup):
             self._logger.warning("All rows are sent: %s.", reason)
-            if snapshot.makeup.key != self._dispatch.makeup.key:
+            if snapshot.makeup.key_types != self._dispatch.makeup.key_types:
                 self._logger.warning("%s, under the former key. Load the table anew.", _NOT_TOLD)
         return snapshot
 

@@ -20,6 +20,7 @@ def _is_in_range(text: str) -> str:
 
 
 _SEPARATOR = "chr(31)"
+_MAX_SURE_WHOLE = 2**53  # Below it a 64-bit float has every whole number.
 
 # One rule for each type, in guessing and in reading alike. The numbers are JSON's.
 WHOLE = r"-?(0|[1-9][0-9]*)"
@@ -45,6 +46,19 @@ def fits(column: Column) -> str:
     text = cell(column.position)
     condition = FITS[column.type](text)
     return f"({text} = '' OR {condition})" if column.nullable else condition
+
+
+def key_text(column: Column) -> str:
+    """Return the text by which a cell of a key is told from others: of a number its value, however that is written."""
+    text = cell(column.position)
+    if column.type is ColumnType.INTEGER:
+        return f"if({text} = '-0', '0', {text})"
+    if column.type is not ColumnType.NUMBER:
+        return text
+    number = f"(TRY_CAST({text} AS DOUBLE) + 0)"  # -0 becomes 0.
+    whole = f"CAST(CAST({number} AS BIGINT) AS VARCHAR)"
+    is_whole = f"abs({number}) < {_MAX_SURE_WHOLE} AND {number} = trunc({number})"
+    return f"coalesce(CASE WHEN {is_whole} THEN {whole} ELSE CAST({number} AS VARCHAR) END, {text})"
 
 
 def is_wide(column: Column) -> str:

@@ -26,7 +26,7 @@ ALLOWED = {
     "columns": "errors naming",
     "command": "errors failures outcome",
     "connection": "",
-    "deletions": "columns difference engine naming sql",
+    "deletions": "columns difference engine naming sql values",
     "delivery": "bookmark deletions outlet",
     "difference": "",
     "digest": "columns export makeup sql",
@@ -46,7 +46,7 @@ ALLOWED = {
     "naming": "",
     "noted": "columns engine export makeup naming readers sql",
     "outcome": "errors schema",
-    "outlet": "columns difference export lines naming sql",
+    "outlet": "columns difference export lines naming sql values",
     "pacing": "failures settings tally",
     "parts": "shape",
     "protocol": "errors",
@@ -74,6 +74,7 @@ ALLOWED = {
         "snapshots spool streams writer"
     ),
     "transport": "connection",
+    "values": "columns sql",
     "writer": "",
 }
 

@@ -647,6 +647,26 @@ def test_blank_keys_are_a_key_too(tmp_path: Path) -> None:
         records(tmp_path, b"Code;x\n;1\nA;2\n;3\n", key=("Code",))
 
 
+@pytest.mark.parametrize(
+    ("kind", "codes"),
+    [
+        (ColumnType.NUMBER, ("1.5", "1.50")),
+        (ColumnType.NUMBER, ("100", "1E2")),
+        (ColumnType.NUMBER, ("0", "-0.0")),
+        (ColumnType.INTEGER, ("0", "-0")),
+    ],
+)
+def test_numbers_of_one_value_are_one_key(tmp_path: Path, kind: ColumnType, codes: tuple[str, str]) -> None:
+    content = f"Code;x\n{codes[0]};1\n7;2\n{codes[1]};3\n".encode()
+
+    with pytest.raises(KeysNotUniqueError, match=r"2 of 3 rows share a key \(Code\), first at row 1"):
+        records(tmp_path, content, {"Code": kind}, key=("Code",))
+
+
+def test_texts_that_are_numbers_of_one_value_are_two_keys(tmp_path: Path) -> None:
+    assert len(records(tmp_path, b"Code;x\n1.5;1\n1.50;2\n", key=("Code",))) == 2
+
+
 @pytest.mark.parametrize("content", [b"a;b\n1;23\n12;3\n", b"a;b\n1;\n;1\n", b"a;b\nx;y\nX;y\n", b"a;b\nx;y\nx ;y\n"])
 def test_keys_that_differ_anywhere_are_unique(tmp_path: Path, content: bytes) -> None:
     assert len(records(tmp_path, content, key=("a", "b"))) == 2

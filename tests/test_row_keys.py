@@ -1,0 +1,125 @@
+"""Change detection, row by row: keys that are no text, and keys that change themselves."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.nights import Nights, rows, snapshots
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import MakeTap
+    from tests.pigment import Pigment
+
+TYPED = [
+    ("integer", ("1", "2"), 2),
+    ("number", ("1.5", "2.5"), 2.5),
+    ("boolean", ("TRUE", "FALSE"), False),
+    ("date", ("2025-01-31", "2025-02-28"), "2025-02-28"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _what_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Where the snapshots are kept."""
+    return tmp_path / "snapshots"
+
+
+@pytest.fixture
+def by_row(pigment: Pigment, tap: MakeTap, store: Path) -> Nights:
+    """Nights that compare row by row, and let everything go."""
+    settings = {"change_detection": "row", "snapshot_uri": str(store), "max_shrink_percent": 100}
+    return Nights(pigment, tap, settings)
+
+
+def typed(kind: str) -> dict[str, Any]:
+    """Return the setting by which the key has a type."""
+    return {"stream_overrides": {"countries": {"types": {"Code": kind}}}}
+
+
+@pytest.mark.parametrize("ways", [{}, {"stream_maps": {"countries": {"Other": "Name"}}}, {"flattening_enabled": True}])
+@pytest.mark.parametrize(("kind", "codes", "gone"), TYPED, ids=[kind for kind, _, _ in TYPED])
+def test_what_is_gone_has_the_key_that_it_had(
+    by_row: Nights, ways: dict[str, Any], kind: str, codes: tuple[str, str], gone: object
+) -> None:
+    settings = typed(kind) | ({**ways, "flattening_max_depth": 1} if "flattening_enabled" in ways else ways)
+    kept, lost = codes
+    first = by_row.night(f"Code;Name\r\n{kept};a\r\n{lost};b\r\n", **settings)
+
+    messages = by_row.night(f"Code;Name\r\n{kept};a\r\n", **settings)
+
+    [row] = rows(messages)
+    assert json.dumps(row["Code"]) == json.dumps(gone) == json.dumps(rows(first)[1]["Code"])
+    assert row["_sdc_deleted_at"]
+
+
+@pytest.mark.parametrize(("kind", "code"), [("number", "1"), ("boolean", "TRUE"), ("date", "2025-01-31")])
+def test_where_the_keys_type_has_changed_what_is_gone_cannot_be_told(
+    by_row: Nights, caplog: pytest.LogCaptureFixture, kind: str, code: str
+) -> None:
+    by_row.night(f"Code;Name\r\n{code};a\r\nFR;b\r\n")
+
+    messages = by_row.night(f"Code;Name\r\n{code};a\r\n", **typed(kind))
+
+    assert [row["_sdc_deleted_at"] for row in rows(messages)] == [None]
+    assert "All rows are sent: columns have other types (Code)" in caplog.text
+    assert "Load the table anew" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "sent"),
+    [
+        ("number", "1.5", "1.50", 1.5),
+        ("number", "100", "1e2", 100),
+        ("number", "-0", "0.0", 0),
+        ("number", "0.1", "0.10000000000000001", 0.1),
+        ("integer", "-0", "0", 0),
+    ],
+)
+def test_a_number_that_is_written_otherwise_is_the_same_key(
+    by_row: Nights, kind: str, before: str, after: str, sent: float
+) -> None:
+    by_row.night(f"Code;Name\r\n{before};a\r\n7;b\r\n", **typed(kind))
+
+    messages = by_row.night(f"Code;Name\r\n{after};a\r\n7;b\r\n", **typed(kind))
+
+    assert [(row["Code"], row["_sdc_deleted_at"]) for row in rows(messages)] == [(sent, None)]
+
+
+@pytest.mark.parametrize(("kind", "code"), [("number", "9007199254740993"), ("integer", "9007199254740993")])
+def test_a_key_of_many_digits_that_is_gone_is_told(by_row: Nights, kind: str, code: str) -> None:
+    first = by_row.night(f"Code;Name\r\n{code};a\r\n7;b\r\n", **typed(kind))
+
+    messages = by_row.night("Code;Name\r\n7;b\r\n", **typed(kind))
+
+    assert float(rows(messages)[0]["Code"]) == float(rows(first)[0]["Code"])
+    assert rows(messages)[0]["_sdc_deleted_at"]
+
+
+def test_columns_of_a_key_that_change_places_are_the_same_key(
+    by_row: Nights, caplog: pytest.LogCaptureFixture, store: Path
+) -> None:
+    by_row.night(
+        "Code;Month;Amount\r\nFR;Jan;1\r\nDE;Feb;2\r\n",
+        stream_overrides={"countries": {"key_columns": ["Code", "Month"], "types": {"Amount": "number"}}},
+    )
+
+    messages = by_row.night(
+        "Month;Code;Amount\r\nJan;FR;1\r\n",
+        stream_overrides={"countries": {"key_columns": ["Month", "Code"], "types": {"Amount": "number"}}},
+    )
+
+    assert [(row["Code"], row["Month"], bool(row["_sdc_deleted_at"])) for row in rows(messages)] == [
+        ("DE", "Feb", True)
+    ]
+    assert "All rows are sent: the key" not in caplog.text
+    assert len(snapshots(store)) == 2
