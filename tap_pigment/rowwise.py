@@ -96,7 +96,7 @@ class RowComparison:
 
     def _newer_snapshots(self) -> list[Snapshot | None]:
         """Return the snapshots of runs whose state has not come back, None for one that cannot be used."""
-        names = self._store.newer(self._dispatch.name, self._known.snapshot)
+        names = [name for name in self._store.names(self._dispatch.name) if name > (self._known.snapshot or "")]
         if names:
             self._logger.warning(
                 "Snapshots that are newer than what the state names: %d. Any part of them may be downstream: what "

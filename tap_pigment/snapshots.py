@@ -1,7 +1,8 @@
 """Where snapshots are kept: in a folder for each stream, on a disk or wherever fsspec reaches.
 
 A snapshot's name is the time it was made at and the SHA-256 of its bytes. So every one has a name of its own, none is
-ever changed, and one that is truncated or was put there by somebody else is recognised before it is opened.
+ever changed, and one that is truncated or was put there by somebody else is recognised before it is opened. What is put
+there later has the greater name, whatever the clock says.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import os
 import re
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _HASH_CHARACTERS = 32
 _SUFFIX = ".parquet"
 _TIME = "%Y%m%dT%H%M%S%fZ"
+_TICK = timedelta(microseconds=1)
 _NAME = re.compile(r"[0-9]{8}T[0-9]{12}Z-[0-9a-f]{32}")
 
 
@@ -39,8 +42,8 @@ class Entry:
 
     @property
     def made_at(self) -> datetime:
-        """When the export that it is of began to arrive."""
-        return datetime.strptime(self.name.split("-")[0], _TIME).replace(tzinfo=UTC)
+        """When the export that it is of began to arrive; just after the one before it, if the clock went back."""
+        return _made_at(self.name)
 
 
 class SnapshotStore:
@@ -84,12 +87,18 @@ class SnapshotStore:
             raise SnapshotError(f"{path} is not what was stored there: it is truncated or was replaced")
 
     def put(self, stream: str, source: Path, now: datetime) -> str:
-        """Store a snapshot and return its name.
+        """Store a snapshot and return its name, which is greater than those of the stream's others.
+
+        Args:
+            stream: The stream's name.
+            source: The file.
+            now: When the export began to arrive.
 
         Raises:
             SnapshotError: If the store does not take it.
         """
-        name = f"{now:{_TIME}}-{_digest(source)}"
+        made_at = max([now, *(_made_at(name) + _TICK for name in self.names(stream)[-1:])])
+        name = f"{made_at:{_TIME}}-{_digest(source)}"
         path = self._path(stream, name)
         try:
             if self._is_local:
@@ -117,13 +126,13 @@ class SnapshotStore:
         except Exception as error:  # noqa: BLE001 - each filesystem has errors of its own.
             raise SnapshotError(f"cannot remove {path}: {_reason(error)}") from None
 
-    def newer(self, stream: str, name: str | None) -> list[str]:
-        """Return the names of a stream's snapshots that are newer than one, the oldest first; of all if it is None.
+    def names(self, stream: str) -> list[str]:
+        """Return the names of a stream's snapshots, the oldest first.
 
         Raises:
             SnapshotError: If they cannot be listed.
         """
-        return [entry.name for entry in self._entries(f"{self._root}/{stream}") if entry.name > (name or "")]
+        return [entry.name for entry in self._entries(f"{self._root}/{stream}")]
 
     def entries(self) -> Iterator[Entry]:
         """Yield all snapshots, by stream and age.
@@ -135,10 +144,9 @@ class SnapshotStore:
 
     def _entries(self, folder: str) -> Iterator[Entry]:
         try:
-            self._filesystem.invalidate_cache()  # Another run may have put one there.
-            found = self._filesystem.find(folder, detail=True)
+            found = self._sizes(folder)
         except FileNotFoundError:
-            return
+            return  # Nothing has been put there yet.
         except Exception as error:  # noqa: BLE001 - each filesystem has errors of its own.
             raise SnapshotError(
                 f"snapshot_uri: cannot list {self._uri}: {_reason(error)}. Check the address and its credentials."
@@ -147,10 +155,35 @@ class SnapshotStore:
             *_, stream, file = path.split("/")
             name = file.removesuffix(_SUFFIX)
             if path == self._path(stream, name) and _NAME.fullmatch(name):  # Others may keep files there too.
-                yield Entry(stream, name, int(found[path]["size"]))
+                yield Entry(stream, name, found[path])
+
+    def _sizes(self, folder: str) -> dict[str, int]:
+        """Return the files below a folder, and their sizes in bytes."""
+        if self._is_local:
+            return dict(_local_sizes(folder))
+        self._filesystem.invalidate_cache()  # Another run may have put one there.
+        return {path: int(entry["size"]) for path, entry in self._filesystem.find(folder, detail=True).items()}
 
     def _path(self, stream: str, name: str) -> str:
         return f"{self._root}/{stream}/{name}{_SUFFIX}"
+
+
+def _made_at(name: str) -> datetime:
+    return datetime.strptime(name.partition("-")[0], _TIME).replace(tzinfo=UTC)
+
+
+def _local_sizes(folder: str) -> Iterator[tuple[str, int]]:
+    """Yield the files below a folder, and their sizes; fsspec would leave out a folder that it may not read."""
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    for parent, _, names in os.walk(folder, onerror=refuse, followlinks=True):
+        for name in names:
+            path = Path(parent, name)
+            with suppress(FileNotFoundError):  # Another run may have removed it.
+                yield path.as_posix(), path.stat().st_size
 
 
 def _put_privately(source: Path, target: Path) -> None:

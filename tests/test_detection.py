@@ -396,14 +396,18 @@ def test_a_failed_night_changes_nothing(by_row: Nights, store: Path, pigment: Pi
     assert (snapshots(store), by_row.state) == (kept, state)
 
 
+@pytest.mark.parametrize(
+    ("place", "problem"),
+    [("{file}/below", "snapshot_uri: cannot list"), ("/proc/below", "countries: snapshot_uri: cannot write")],
+)
 def test_a_store_that_takes_nothing_fails_the_stream_before_anything_is_written(
-    pigment: Pigment, tap: MakeTap, tmp_path: Path
+    pigment: Pigment, tap: MakeTap, tmp_path: Path, place: str, problem: str
 ) -> None:
     (tmp_path / "file").write_text("")
     pigment.add_list("Countries", COUNTRIES)
-    running = tap(change_detection="row", snapshot_uri=str(tmp_path / "file" / "below"))
+    running = tap(change_detection="row", snapshot_uri=place.format(file=tmp_path / "file"))
 
-    with pytest.raises(SnapshotError, match="countries: snapshot_uri: cannot write"):
+    with pytest.raises(SnapshotError, match=problem):
         running.sync_all()
 
     assert written(running) == []

@@ -106,3 +106,43 @@ def test_a_first_run_that_was_lost_leaves_no_rows_behind(pigment: Pigment, tap: 
     messages = nights.night(CHANGED)
 
     assert sent(messages) == [("DE", "Germany"), ("ES", "España"), ("FR", "France"), ("IT", None)]
+
+
+def test_a_lost_run_counts_though_its_clock_was_behind(pigment: Pigment, tap: MakeTap, store: Path) -> None:
+    nights = Nights(pigment, tap, {"change_detection": "row", "snapshot_uri": str(store)})
+    nights.run()
+    ahead = max(store.rglob("*.parquet"))
+    name = f"29990101T000000000000Z-{ahead.stem.partition('-')[2]}"
+    ahead.rename(ahead.with_stem(name))
+    nights.bookmark["snapshot"] = name
+    before = nights.state
+    nights.night(CHANGED)
+    nights.state = before
+
+    messages = nights.night(COUNTRIES)
+
+    assert sent(messages) == [("DE", "Deutschland"), ("ES", None), ("IT", "Italia")]
+
+
+def test_a_lost_run_whose_clock_was_ahead_counts_once_only(overtaken: Nights, store: Path) -> None:
+    lost = max(store.rglob("*.parquet"))
+    lost.rename(lost.with_stem(f"29990101T000000000000Z-{lost.stem.partition('-')[2]}"))
+    overtaken.night(COUNTRIES)
+
+    again = overtaken.night(COUNTRIES.replace("Italia", "Italy"))
+
+    assert sent(again) == [("IT", "Italy")]
+
+
+def test_without_its_snapshot_an_export_is_not_taken_for_unchanged(
+    pigment: Pigment, tap: MakeTap, store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    nights = Nights(pigment, tap, {"change_detection": "row", "snapshot_uri": str(store)})
+    nights.run()
+    for path in store.rglob("*.parquet"):
+        path.unlink()
+
+    messages = nights.run()
+
+    assert sent(messages) == [("DE", "Deutschland"), ("FR", "France"), ("IT", "Italia")]
+    assert "All rows are sent" in caplog.text

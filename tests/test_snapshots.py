@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import errno
+import os
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,16 +33,23 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
+def no_links(*_: object, **__: object) -> None:
+    """Refuse to give a file a second name, as between two disks."""
+    raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+
 def kept(tmp_path: Path) -> list[Path]:
     """Return all files of the store."""
     return [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize("times", [1, 2], ids=["linked", "copied, for the name is taken"])
+@pytest.mark.parametrize("can_link", [True, False], ids=["linked", "copied, for there are no links"])
 def test_what_is_put_there_comes_back_and_outlives_its_source(
-    store: SnapshotStore, source: Path, tmp_path: Path, times: int
+    store: SnapshotStore, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, can_link: bool
 ) -> None:
-    (name,) = {store.put("gl", source, NOW) for _ in range(times)}
+    if not can_link:
+        monkeypatch.setattr(os, "link", no_links)
+    name = store.put("gl", source, NOW)
     source.unlink()
 
     store.fetch("gl", name, tmp_path / "fetched")
@@ -72,3 +81,34 @@ def test_a_snapshot_that_was_replaced_is_refused(store: SnapshotStore, source: P
 
     with pytest.raises(SnapshotError, match="it is truncated or was replaced"):
         store.fetch("gl", name, tmp_path / "fetched")
+
+
+def test_what_is_put_there_later_has_the_greater_name_whatever_the_clock_says(
+    store: SnapshotStore, source: Path
+) -> None:
+    hours = (0, -1, 0, 9_000, 1)
+
+    names = [store.put("gl", source, NOW + timedelta(hours=number)) for number in hours]
+
+    assert names == sorted(set(names)) == store.names("gl")
+    assert [name[:22] for name in names] == [
+        "20260131T000000000000Z",
+        "20260131T000000000001Z",
+        "20260131T000000000002Z",
+        "20270210T000000000000Z",
+        "20270210T000000000001Z",
+    ]
+
+
+def test_names_of_other_streams_do_not_count(store: SnapshotStore, source: Path) -> None:
+    store.put("payroll", source, NOW + timedelta(hours=1))
+
+    assert store.put("gl", source, NOW).startswith("20260131T000000000000Z")
+
+
+def test_a_folder_that_cannot_be_listed_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "gl").write_text("not a folder")
+
+    with pytest.raises(SnapshotError, match=r"snapshot_uri: cannot list .*store: .*Not a directory"):
+        SnapshotStore(str(tmp_path / "store")).names("gl")
