@@ -61,7 +61,7 @@ class Dispatch:
             PigmentError: If the export is not as it should be, or too much of it is gone.
         """
         body = self._body(spool)
-        if body and self.former and self.former.body == body and self._is_last(self.former):
+        if body and self.former and self.former.body == body and self._is_settled(self.former):
             # What has been checked once needs no second look.
             self.logger.info("Unchanged since the last run, to the byte: no record is sent.")
             yield Delivery(spool.received_at, self.former)
@@ -80,26 +80,34 @@ class Dispatch:
         """Return what the same bytes, of which the same records are made, have in common; None if nobody asks."""
         if self.settings.change_detection is ChangeDetection.NONE:
             return None
-        seen = [self.tap_version, self.settings.change_detection, self.makeup.digest, spool.digest]
+        seen = [self.tap_version, self.settings.change_detection, self._activates, self.makeup.digest, spool.digest]
         return digest_of(seen)[:_BODY_CHARACTERS]
 
-    def _is_last(self, former: Bookmark) -> bool:
-        """Return whether no later run, whose state has not come back, is known to have sent other rows since."""
+    @property
+    def _activates(self) -> bool:
+        """Whether versions are activated: what has left without that may have left rows behind that are gone."""
+        return self.settings.emit_activate_version_messages
+
+    def _is_settled(self, former: Bookmark) -> bool:
+        """Return whether downstream is what the state says it is, as far as that can be known.
+
+        A version that should be active is; and no later run, whose state has not come back, has sent other rows since.
+        """
         if self.settings.change_detection is not ChangeDetection.ROW:
-            return True
+            return former.version is not None or not self._activates
         return SnapshotStore(self.settings.snapshot_uri).names(self.name)[-1:] == [former.snapshot]
 
     def _all_rows_or_none(self, export: Export, body: str | None) -> Delivery:
-        found = digest(export, self.columns, self.makeup)
+        found = digest_of([digest(export, self.columns, self.makeup), self._activates])
         bookmark = Bookmark(export.rows, digest=found, body=body)
-        if self.former and self.former.digest == found:
+        if self.former and self.former.digest == found and self._is_settled(self.former):
             self.logger.info("Unchanged since the last run, all %d rows: no record is sent.", export.rows)
             return Delivery(export.spool.received_at, bookmark)
         return self._all_rows(export, bookmark)
 
     def _all_rows(self, export: Export, bookmark: Bookmark) -> Delivery:
         outlet = Outlet(export, self.columns, self.key)
-        activates = self.settings.emit_activate_version_messages and self._may_activate(export.rows)
+        activates = self._activates and self._may_activate(export.rows)
         return Delivery(export.spool.received_at, bookmark, outlet, activates=activates)
 
     def _may_activate(self, rows: int) -> bool:

@@ -21,6 +21,8 @@ from tap_pigment.outlet import Outlet
 from tap_pigment.snapshots import SnapshotStore
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tap_pigment.difference import Difference
     from tap_pigment.dispatch import Dispatch
     from tap_pigment.export import Export
@@ -60,19 +62,20 @@ class RowComparison:
         dispatch, export = self._dispatch, self._export
         named = self._named_snapshot()
         newer = self._newer_snapshots()
+        formers = [snapshot for snapshot in (named, *newer) if snapshot]
         changes = Changes(
             export,
             dispatch.columns,
             dispatch.key,
             dispatch.makeup,
-            [snapshot for snapshot in (named, *newer) if snapshot],
+            formers,
             is_all=named is not None and None not in newer,
         )
         changes.check()
         difference = changes.difference()
         if changes.why_all:
             self._logger.warning("All rows are sent: %s.", changes.why_all)
-        self._guard(difference)
+        self._guard(difference, formers)
         name = self._known.snapshot
         if not (named and not newer and difference.is_empty and named.fingerprints == changes.fingerprints):
             name = self._store_snapshot(changes, named)
@@ -120,13 +123,15 @@ class RowComparison:
                 self._logger.warning("%s, under the former key. Load the table anew.", _NOT_TOLD)
         return snapshot
 
-    def _guard(self, difference: Difference) -> None:
+    def _guard(self, difference: Difference, formers: Sequence[Snapshot]) -> None:
         """Check that not too many rows are gone.
 
-        Without a key, a row that was edited is one that is gone and one that is new: only the number of rows tells.
+        Without a key, a row that was edited is one that is gone and one that is new: only the number of rows tells, of
+        the longest export that may be downstream.
         """
         before, gone = difference.before, difference.gone.rows
-        if tuple(self._dispatch.key) == KEYLESS:
+        if tuple(self._dispatch.key) == KEYLESS and before:
+            before = max(former.rows for former in formers)
             gone = min(gone, before - self._export.rows)
         percent = self._dispatch.settings.max_shrink_percent
         check_shrinkage(self._dispatch.name, gone=gone, before=before, max_percent=percent)

@@ -296,7 +296,7 @@ class ExportStream(RESTStream[None]):
 
     def _advance_bookmark(self, delivery: Delivery) -> None:
         former = read_bookmark(self.stream_state)
-        version = self._stream_version or (former.version if former else None)
+        version = self._stream_version if delivery.activates else former.version if former else None
         self.stream_state.clear()
         self.stream_state.update(replace(delivery.bookmark, version=version).to_state())
 

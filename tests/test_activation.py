@@ -8,6 +8,7 @@ import pytest
 
 from tap_pigment.errors import PigmentError, ShrunkExportError
 from tests.conftest import of_type, written
+from tests.nights import Nights
 from tests.pigment import Answer
 
 if TYPE_CHECKING:
@@ -140,3 +141,36 @@ def test_a_test_of_the_connection_activates_nothing(pigment: Pigment, tap: MakeT
     running.run_connection_test()
 
     assert "ACTIVATE_VERSION" not in kinds(written(running))
+
+
+# With change_detection: stream
+
+
+def by_stream(pigment: Pigment, tap: MakeTap, body: str) -> Nights:
+    """Return nights that compare whole streams, and begin with an export."""
+    nights = Nights(pigment, tap, {"change_detection": "stream"})
+    pigment.exports[nights.block] = body.encode()
+    return nights
+
+
+def test_what_was_not_activated_is_not_taken_for_unchanged(pigment: Pigment, tap: MakeTap) -> None:
+    nights = by_stream(pigment, tap, "Code\r\n")
+    nights.run(emit_activate_version_messages=True)
+
+    allowed = nights.run(emit_activate_version_messages=True, max_shrink_percent=100)
+    again = nights.run(emit_activate_version_messages=True, max_shrink_percent=100)
+
+    assert kinds(allowed) == ["SCHEMA", "ACTIVATE_VERSION", "STATE"]
+    assert kinds(again) == ["SCHEMA"]
+
+
+def test_an_unchanged_stream_is_activated_where_that_is_asked_for_anew(pigment: Pigment, tap: MakeTap) -> None:
+    nights = by_stream(pigment, tap, FOUR)
+    nights.run(emit_activate_version_messages=True)
+    nights.night("Code\r\nA\r\nB\r\nC\r\n")
+
+    asked_for = nights.run(emit_activate_version_messages=True)
+    again = nights.run(emit_activate_version_messages=True)
+
+    assert kinds(asked_for) == ["SCHEMA", *["RECORD"] * 3, "ACTIVATE_VERSION", "STATE"]
+    assert kinds(again) == ["SCHEMA"]

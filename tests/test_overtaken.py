@@ -146,3 +146,22 @@ def test_without_its_snapshot_an_export_is_not_taken_for_unchanged(
 
     assert sent(messages) == [("DE", "Deutschland"), ("FR", "France"), ("IT", "Italia")]
     assert "All rows are sent" in caplog.text
+
+
+def test_without_a_key_rows_of_lost_runs_do_not_add_up_for_the_guard(
+    pigment: Pigment, tap: MakeTap, store: Path
+) -> None:
+    settings = {
+        "change_detection": "row",
+        "snapshot_uri": str(store),
+        "stream_overrides": {"countries": {"key_columns": []}},
+    }
+    nights = Nights(pigment, tap, settings)
+    nights.run()
+    before = nights.state
+    for number in range(4):
+        nights.night(f"Code;Name;Size\r\nFR;{number};1.5\r\nDE;{number};2.5\r\nIT;Italia;3.5\r\n")
+        nights.state = before
+
+    with pytest.raises(ShrunkExportError, match="2 of the 3 rows of the last run are gone"):
+        nights.night("Code;Name;Size\r\nFR;France;1.5\r\n")
