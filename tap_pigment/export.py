@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # The largest whole number of 64 bits has 19.
 _MAX_SURE_DIGITS = 18
+# What DuckDB needs to plan a statement grows with the square of what it counts.
+_COUNTED_COLUMNS = 100
 
 _MISFITS = {
     ColumnType.NUMBER: "not a number",
@@ -167,19 +169,21 @@ class Export(Table):
 
     def cell_counts(self) -> tuple[CellCounts, ...]:
         """Return what the cells of each column look like, in the order of the header."""
+        width = len(self.spool.header)
+        blocks = [range(start, min(start + _COUNTED_COLUMNS, width)) for start in range(0, width, _COUNTED_COLUMNS)]
+        return tuple(counts for block in blocks for counts in self._counts_of(block))
+
+    def _counts_of(self, positions: Sequence[int]) -> list[CellCounts]:
         kinds = (ColumnType.BOOLEAN, ColumnType.DATE, ColumnType.NUMBER, ColumnType.INTEGER)
-        cells = [cell(position) for position in range(len(self.spool.header))]
-        counts = self.engine.values(
-            "SELECT "
-            + ", ".join(
-                f"count_if({condition})"
-                for cell in cells
-                for condition in (f"{cell} <> ''", *(FITS[kind](cell) for kind in kinds))
-            )
-            + f" FROM {self.table}"
-        )
+        conditions = [
+            condition
+            for text in map(cell, positions)
+            for condition in (f"{text} <> ''", *(FITS[kind](text) for kind in kinds))
+        ]
+        counted = ", ".join(f"count_if({condition})" for condition in conditions)
+        counts = self.engine.values(f"SELECT {counted} FROM {self.table}")
         per_column = 1 + len(kinds)
-        return tuple(CellCounts(*counts[start : start + per_column]) for start in range(0, len(counts), per_column))
+        return [CellCounts(*counts[start : start + per_column]) for start in range(0, len(counts), per_column)]
 
 
 def _typed(columns: Sequence[Column]) -> list[Column]:

@@ -13,7 +13,7 @@ from tap_pigment.errors import MalformedExportError
 from tap_pigment.parts import write_part, write_rows
 from tap_pigment.readers import LINE, cells_in, lines_in
 from tap_pigment.shape import CsvShape, first_fault, plain_header, rewrite, shape_of
-from tap_pigment.sql import cell
+from tap_pigment.sql import cell, sum_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -121,7 +121,7 @@ class Table(AbstractContextManager["Table"]):
         if not shape.agrees_with(len(self.spool.header)) or plain_header(self._names) != self._names:
             return None
         names_bytes = sum(len(name.encode()) for name in self._names)
-        cell_bytes = " + ".join(f"strlen({cell(position)})" for position in range(len(self.spool.header)))
+        cell_bytes = sum_of([f"strlen({cell(position)})" for position in range(len(self.spool.header))])
         table = self._table_in(path, shape)
         selected = ["count(*)", f"coalesce(sum({'bytes' if noted else cell_bytes}), 0)", *aggregates]
         try:

@@ -436,6 +436,19 @@ def test_a_test_of_the_connection_leaves_no_snapshot(by_row: Nights, store: Path
     assert snapshots(store) == []
 
 
+@pytest.mark.parametrize(("mode", "sent"), [("stream", {"FR": "1.5", "DE": "y"}), ("row", {"DE": "y"})])
+def test_an_export_may_have_more_than_a_thousand_columns(
+    pigment: Pigment, tap: MakeTap, store: Path, mode: str, sent: dict[str, str]
+) -> None:
+    header = ";".join(["Code", *(f"C{number}" for number in range(1_002))])
+    nights = Nights(pigment, tap, {"change_detection": mode, "snapshot_uri": str(store)})
+    nights.night(f"{header}\r\nFR{';1.5' * 1_002}\r\nDE{';x' * 1_002}\r\n")
+
+    messages = nights.night(f"{header}\r\nFR{';1.5' * 1_002}\r\nDE{';x' * 1_001};y\r\n")
+
+    assert {row["Code"]: row["C1001"] for row in rows(messages)} == sent
+
+
 def test_maps_see_what_is_gone_with_its_other_columns_blank(by_row: Nights) -> None:
     maps = {"stream_maps": {"countries": {"Shout": "Name and Name.upper()"}}}
     by_row.run(**maps)
