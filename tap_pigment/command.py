@@ -36,8 +36,12 @@ def checked_file(file: IO[str] | None, option: str, member: str, member_type: ty
     except ValueError as error:
         problem = f"it is not JSON: {error}" if text.strip() else "it is empty"
         raise SettingsError(f"{option} {file.name}: {problem}. Leave the option out for a run without it.") from None
-    if not isinstance(content, dict) or not isinstance(content.get(member, member_type()), member_type):
+    members: Any = content.get(member, member_type()) if isinstance(content, dict) else None
+    entries = members.values() if isinstance(members, dict) else members
+    if not isinstance(members, member_type):
         raise SettingsError(f"{option} {file.name}: it is not an object with {member}.")
+    if not all(isinstance(entry, dict) for entry in entries):
+        raise SettingsError(f"{option} {file.name}: not each of its {member} is an object.")
     return io.StringIO(text)
 
 

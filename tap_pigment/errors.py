@@ -68,6 +68,10 @@ class CellTypeError(PigmentError):
     """A cell does not fit its column's type: set `types`."""
 
 
+class StreamMapError(PigmentError):
+    """A stream map fails on a record: correct its expressions."""
+
+
 class StreamsFailedError(PigmentError):
     """Some streams failed and the others are complete: look at each of them."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 
-from tap_pigment.errors import PigmentError, StreamsFailedError
+from tap_pigment.errors import PigmentError, StreamMapError, StreamsFailedError
 from tap_pigment.schema import OnStreamError
 
 if TYPE_CHECKING:
@@ -21,6 +21,29 @@ STREAM_ERRORS = (PigmentError, MapExpressionError, StreamMapConfigError)
 def said(error: Exception) -> str:
     """Return the message of such an error."""
     return str(error) if isinstance(error, PigmentError) else f"stream_maps: {error}"
+
+
+@contextmanager
+def map_errors(stream_name: str, *, is_gone: bool) -> Iterator[None]:
+    """Turn what the user's maps raise on a record, which may be anything, into an error of the stream.
+
+    Args:
+        stream_name: The stream's name, to begin the message with.
+        is_gone: Whether the record is of a row that is gone.
+
+    Raises:
+        StreamMapError: If they raise something.
+    """
+    try:
+        yield
+    except Exception as error:
+        # Errors other than the SDK's may quote the cells.
+        problem = str(error).rstrip(".") if isinstance(error, MapExpressionError) else type(error).__name__
+        row, hint = (" of a row that is gone", "All but the key of such a row is null. ") if is_gone else ("", "")
+        raise StreamMapError(
+            f"{stream_name}: stream_maps fail on a record{row}: {problem}. {hint}Let the expressions stand a null, as "
+            "in `Name and Name.upper()`."
+        ) from error
 
 
 class Outcome:

@@ -15,9 +15,15 @@ if TYPE_CHECKING:
 
 def named_snapshots(state: Mapping[str, Any]) -> dict[str, str]:
     """Return the name of the snapshot that a state has for each stream, whether Meltano has wrapped it up or not."""
-    bookmarks = state.get("singer_state", state).get("bookmarks", {})
-    found = {stream: read_bookmark(bookmark) for stream, bookmark in bookmarks.items()}
+    bookmarks = _member(_member(state, "singer_state") or state, "bookmarks")
+    found = {stream: read_bookmark(_member(bookmarks, stream)) for stream in bookmarks}
     return {stream: bookmark.snapshot for stream, bookmark in found.items() if bookmark and bookmark.snapshot}
+
+
+def _member(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a member that is an object; an empty one if it is not."""
+    found = content.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def listed(store: SnapshotStore, named: Mapping[str, str]) -> Iterator[str]:

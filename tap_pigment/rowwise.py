@@ -121,6 +121,8 @@ class RowComparison:
             self._logger.warning("All rows are sent: %s.", reason)
             if snapshot.makeup.key_types != self._dispatch.makeup.key_types:
                 self._logger.warning("%s, under the former key. Load the table anew.", _NOT_TOLD)
+            elif snapshot.makeup.maps != self._dispatch.makeup.maps:
+                self._logger.warning("Where maps change the key, rows stay under the former one: load the table anew.")
         return snapshot
 
     def _guard(self, difference: Difference, formers: Sequence[Snapshot]) -> None:

@@ -60,10 +60,10 @@ class SnapshotStore:
         self._uri = uri
         try:
             self._filesystem, root = fsspec.core.url_to_fs(uri)
-        except (ValueError, ImportError) as error:
+        except Exception as error:  # noqa: BLE001 - each filesystem has errors of its own.
             raise SnapshotError(
-                f"snapshot_uri: {uri}: {error}. Set it to a path or an fsspec URL; s3:// and gs:// need the extras s3 "
-                "and gcs of tap-pigment."
+                f"snapshot_uri: {uri}: {_reason(error)}. Set it to a path or an fsspec URL; s3:// and gs:// need the "
+                "extras s3 and gcs of tap-pigment."
             ) from None
         self._root = root.rstrip("/")
         self._is_local = isinstance(self._filesystem, fsspec.implementations.local.LocalFileSystem)

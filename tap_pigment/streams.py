@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from tap_pigment.dispatch import Dispatch
 from tap_pigment.errors import NotFoundError
 from tap_pigment.makeup import Makeup
 from tap_pigment.naming import CONTENT_HASH, DELETED_AT
+from tap_pigment.outcome import map_errors
 from tap_pigment.protocol import Right
 from tap_pigment.schema import ChangeDetection
 from tap_pigment.spool import TryAgainError
@@ -373,7 +374,10 @@ class ExportStream(RESTStream[None]):
 
     def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
         """Yield a record's messages, with the time at which its export arrived."""
-        for message in super()._generate_record_messages(record):
-            if self._delivery:
-                message.time_extracted = self._delivery.received_at
-            yield message
+        has_maps = any(type(stream_map) is not SameRecordTransform for stream_map in self.stream_maps)
+        is_gone = record.get(DELETED_AT) is not None
+        with map_errors(self.name, is_gone=is_gone) if has_maps else nullcontext():
+            for message in super()._generate_record_messages(record):
+                if self._delivery:
+                    message.time_extracted = self._delivery.received_at
+                yield message

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from tap_pigment.tap import TapPigment
     from tests.conftest import MakeTap, Message
     from tests.pigment import Pigment
 
@@ -29,9 +30,13 @@ class Nights:
         self.catalog: dict[str, Any] | None = None
         self._tap = tap
 
+    def tap(self, **settings: Any) -> TapPigment:  # noqa: ANN401 - JSON.
+        """Return the tap of the next run."""
+        return self._tap(catalog=self.catalog, state=self.state, **{**self.settings, **settings})
+
     def run(self, **settings: Any) -> list[Message]:  # noqa: ANN401 - JSON.
         """Run once and return what was written, without the state that was given."""
-        running = self._tap(catalog=self.catalog, state=self.state, **{**self.settings, **settings})
+        running = self.tap(**settings)
         given = json.dumps(self.state)
         running.sync_all()
         messages = written(running)

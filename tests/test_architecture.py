@@ -64,8 +64,8 @@ ALLOWED = {
     "spool": "errors failures folder protocol shape transport",
     "sql": "columns naming",
     "streams": (
-        "batches bookmark catalog client columns delivery dispatch engine errors makeup naming protocol "
-        "schema settings spool tap writer"
+        "batches bookmark catalog client columns delivery dispatch engine errors makeup naming outcome "
+        "protocol schema settings spool tap writer"
     ),
     "table": "engine errors parts readers shape spool sql",
     "tally": "",

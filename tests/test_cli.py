@@ -225,7 +225,9 @@ def test_the_sdks_metrics_count_every_request(pigment: Pigment, run_command: Run
         ("--state", "", "it is empty"),
         ("--state", "{not json", "it is not JSON"),
         ("--state", '{"bookmarks": null}', "it is not an object with bookmarks"),
+        ("--state", '{"bookmarks": {"countries": null}}', "not each of its bookmarks is an object"),
         ("--catalog", "[]", "it is not an object with streams"),
+        ("--catalog", '{"streams": ["countries"]}', "not each of its streams is an object"),
         ("--catalog", "", "it is empty"),
     ],
 )

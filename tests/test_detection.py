@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_pigment.errors import PigmentError, ShrunkExportError, SnapshotError
+from tap_pigment.errors import PigmentError, ShrunkExportError, SnapshotError, StreamsFailedError
 from tests.conftest import deselect, of_type, written
 from tests.nights import CHANGED, COUNTRIES, Nights, rows, snapshots
 from tests.pigment import Answer
@@ -304,6 +304,7 @@ def test_other_records_of_the_same_rows_are_sent_with_the_reason_and_what_is_gon
     assert len(rows(messages)) == 4
     assert rows(messages)[-1]["Code"] == "IT"
     assert re.search(rf"All rows are sent: {reason}", caplog.text)
+    assert ("load the table anew" in caplog.text) == ("stream_maps" in settings)
     assert rows(by_row.run(**settings)) == []
 
 
@@ -413,11 +414,12 @@ def test_a_store_that_takes_nothing_fails_the_stream_before_anything_is_written(
     assert written(running) == []
 
 
-def test_an_address_that_fsspec_does_not_know_is_an_error(pigment: Pigment, tap: MakeTap) -> None:
+@pytest.mark.parametrize("uri", ["nowhere://x", "dir://x/y", "github://a/b", "reference://x", "zip://x", "tar://x"])
+def test_an_address_that_fsspec_cannot_use_is_an_error(pigment: Pigment, tap: MakeTap, uri: str) -> None:
     pigment.add_list("Countries", COUNTRIES)
 
-    with pytest.raises(SnapshotError, match="snapshot_uri: nowhere://x"):
-        tap(change_detection="row", snapshot_uri="nowhere://x").sync_all()
+    with pytest.raises(SnapshotError, match=f"snapshot_uri: {uri}: .*Set it to a path or an fsspec URL"):
+        tap(change_detection="row", snapshot_uri=uri).sync_all()
 
 
 def test_snapshots_are_for_the_eyes_of_their_user_only(by_row: Nights, store: Path) -> None:
@@ -459,6 +461,33 @@ def test_maps_see_what_is_gone_with_its_other_columns_blank(by_row: Nights) -> N
     assert by_code["DE"]["Shout"] == "GERMANY"
     assert by_code["IT"]["_sdc_deleted_at"]
     assert by_code["IT"]["Shout"] is None
+
+
+@pytest.mark.parametrize(
+    ("expression", "problem"),
+    [
+        ("md5(Name)", "AttributeError"),
+        ("Size * 2", "TypeError"),
+        ("Name.upper()", "Failed to evaluate simpleeval expressions Name.upper()"),
+    ],
+)
+def test_a_map_that_does_not_stand_what_is_gone_fails_its_stream_and_says_why(
+    by_row: Nights, expression: str, problem: str
+) -> None:
+    zones = by_row.pigment.add_list("Zones", "Code;Name\r\nA;1\r\n")
+    maps = {"stream_maps": {"countries": {"Made": expression}}, "on_stream_error": "continue"}
+    by_row.run(**maps)
+    by_row.pigment.exports[zones] = b"Code;Name\r\nA;2\r\n"
+    by_row.pigment.exports[by_row.block] = CHANGED.encode()
+    running = by_row.tap(**maps)
+
+    with pytest.raises(StreamsFailedError) as caught:
+        running.sync_all()
+
+    message = str(caught.value)
+    assert f"countries: stream_maps fail on a record of a row that is gone: {problem}. All but the key" in message
+    assert "Italia" not in message
+    assert [m["record"]["Name"] for m in of_type(written(running), "RECORD") if m["stream"] == "zones"] == ["2"]
 
 
 def test_versions_are_not_activated_where_only_changes_are_sent(

@@ -125,6 +125,13 @@ def test_a_store_that_nothing_was_put_into_is_empty(store: SnapshotStore) -> Non
         (state(countries="../elsewhere"), {}),
         ({"bookmarks": {"countries": {"v": 1, "rows": 3}, "cities": {}}}, {}),
         ({}, {}),
+        ({"singer_state": None}, {}),
+        ({"singer_state": ["bookmarks"]}, {}),
+        ({"singer_state": {"bookmarks": None}}, {}),
+        ({"bookmarks": None}, {}),
+        ({"bookmarks": "countries"}, {}),
+        ({"bookmarks": {"countries": None}}, {}),
+        ({"bookmarks": {"countries": ["v"]}}, {}),
     ],
 )
 def test_a_state_names_snapshots_that_look_like_it(given: dict[str, Any], named: dict[str, str]) -> None:
