@@ -181,9 +181,9 @@ def _local_sizes(folder: str) -> Iterator[tuple[str, int]]:
 
     for parent, _, names in os.walk(folder, onerror=refuse, followlinks=True):
         for name in names:
-            path = Path(parent, name)
+            path = f"{parent}/{name}"  # As it is asked for: a Path would leave out a "./".
             with suppress(FileNotFoundError):  # Another run may have removed it.
-                yield path.as_posix(), path.stat().st_size
+                yield path.replace(os.sep, "/"), Path(path).stat().st_size
 
 
 def _put_privately(source: Path, target: Path) -> None:

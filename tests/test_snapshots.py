@@ -112,3 +112,17 @@ def test_a_folder_that_cannot_be_listed_is_not_taken_for_an_empty_one(tmp_path: 
 
     with pytest.raises(SnapshotError, match=r"snapshot_uri: cannot list .*store: .*Not a directory"):
         SnapshotStore(str(tmp_path / "store")).names("gl")
+
+
+@pytest.mark.parametrize("below", ["./store", "other/../store", "store/", "store//", "a b[x]*?", "é💙", "link"])
+def test_a_store_has_what_was_put_there_however_its_address_is_written(
+    source: Path, tmp_path: Path, below: str
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "other")
+    store = SnapshotStore(f"{tmp_path}/{below}")
+
+    name = store.put("gl", source, NOW)
+
+    assert store.names("gl") == [name]
+    assert [(entry.stream, entry.name, entry.size) for entry in store.entries()] == [("gl", name, 8)]
