@@ -57,14 +57,22 @@ def fits(column: Column) -> str:
 def key_text(column: Column) -> str:
     """Return the text by which a cell of a key is told from others: of a number its value, however that is written."""
     text = cell(column.position)
+    unsigned = f"if({text} = '-0', '0', {text})"
     if column.type is ColumnType.INTEGER:
-        return f"if({text} = '-0', '0', {text})"
+        return unsigned
     if column.type is not ColumnType.NUMBER:
         return text
     number = f"(TRY_CAST({text} AS DOUBLE) + 0)"  # -0 becomes 0.
     whole = f"CAST(CAST({number} AS BIGINT) AS VARCHAR)"
     is_whole = f"abs({number}) < {_MAX_SURE_WHOLE} AND {number} = trunc({number})"
-    return f"coalesce(CASE WHEN {is_whole} THEN {whole} ELSE CAST({number} AS VARCHAR) END, {text})"
+    # Whole numbers leave as they are, so they may have more digits than a float holds.
+    return f"""
+        CASE
+            WHEN regexp_full_match({text}, '{WHOLE}') THEN {unsigned}
+            WHEN {is_whole} THEN {whole}
+            ELSE coalesce(CAST({number} AS VARCHAR), {text})
+        END
+    """
 
 
 def is_wide(column: Column) -> str:

@@ -95,13 +95,13 @@ def test_a_number_that_is_written_otherwise_is_the_same_key(
     assert [(row["Code"], row["_sdc_deleted_at"]) for row in rows(messages)] == [(sent, None)]
 
 
-@pytest.mark.parametrize(("kind", "code"), [("number", "9007199254740993"), ("integer", "9007199254740993")])
-def test_a_key_of_many_digits_that_is_gone_is_told(by_row: Nights, kind: str, code: str) -> None:
-    first = by_row.night(f"Code;Name\r\n{code};a\r\n7;b\r\n", **typed(kind))
+@pytest.mark.parametrize("kind", ["number", "integer"])
+def test_a_key_of_more_digits_than_a_float_holds_is_told_whole_when_it_is_gone(by_row: Nights, kind: str) -> None:
+    by_row.night("Code;Name\r\n9007199254740992;a\r\n9007199254740993;b\r\n", **typed(kind))
 
-    messages = by_row.night("Code;Name\r\n7;b\r\n", **typed(kind))
+    messages = by_row.night("Code;Name\r\n9007199254740992;a\r\n", **typed(kind))
 
-    assert float(rows(messages)[0]["Code"]) == float(rows(first)[0]["Code"])
+    assert [row["Code"] for row in rows(messages)] == [9007199254740993]
     assert rows(messages)[0]["_sdc_deleted_at"]
 
 
