@@ -89,18 +89,15 @@ class Dispatch:
         return self.settings.emit_activate_version_messages
 
     def _is_settled(self, former: Bookmark) -> bool:
-        """Return whether downstream is what the state says it is, as far as that can be known.
-
-        A version that should be active is; and no later run, whose state has not come back, has sent other rows since.
-        """
+        """Return whether no later run, whose state has not come back, is known to have sent other rows since."""
         if self.settings.change_detection is not ChangeDetection.ROW:
-            return former.version is not None or not self._activates
+            return True
         return SnapshotStore(self.settings.snapshot_uri).names(self.name)[-1:] == [former.snapshot]
 
     def _all_rows_or_none(self, export: Export, body: str | None) -> Delivery:
         found = digest_of([digest(export, self.columns, self.makeup), self._activates])
         bookmark = Bookmark(export.rows, digest=found, body=body)
-        if self.former and self.former.digest == found and self._is_settled(self.former):
+        if self.former and self.former.digest == found:
             self.logger.info("Unchanged since the last run, all %d rows: no record is sent.", export.rows)
             return Delivery(export.spool.received_at, bookmark)
         return self._all_rows(export, bookmark)
@@ -108,6 +105,8 @@ class Dispatch:
     def _all_rows(self, export: Export, bookmark: Bookmark) -> Delivery:
         outlet = Outlet(export, self.columns, self.key)
         activates = self._activates and self._may_activate(export.rows)
+        if self._activates and not activates:
+            bookmark = Bookmark(export.rows)  # What was not activated is not to be taken for unchanged.
         return Delivery(export.spool.received_at, bookmark, outlet, activates=activates)
 
     def _may_activate(self, rows: int) -> bool:

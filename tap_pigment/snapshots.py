@@ -29,6 +29,7 @@ _HASH_CHARACTERS = 32
 _SUFFIX = ".parquet"
 _TIME = "%Y%m%dT%H%M%S%fZ"
 _TICK = timedelta(microseconds=1)
+_LAST_YEAR = 9999  # In it the next name may be too late for Python.
 _NAME = re.compile(r"[0-9]{8}T[0-9]{12}Z-[0-9a-f]{32}")
 
 
@@ -154,7 +155,7 @@ class SnapshotStore:
         for path in sorted(found):
             *_, stream, file = path.split("/")
             name = file.removesuffix(_SUFFIX)
-            if path == self._path(stream, name) and _NAME.fullmatch(name):  # Others may keep files there too.
+            if path == self._path(stream, name) and _is_name(name):  # Others may keep files there too.
                 yield Entry(stream, name, found[path])
 
     def _sizes(self, folder: str) -> dict[str, int]:
@@ -172,6 +173,14 @@ def _made_at(name: str) -> datetime:
     return datetime.strptime(name.partition("-")[0], _TIME).replace(tzinfo=UTC)
 
 
+def _is_name(name: str) -> bool:
+    """Return whether a file may be a snapshot by its name."""
+    try:
+        return _NAME.fullmatch(name) is not None and _made_at(name).year < _LAST_YEAR
+    except ValueError:
+        return False
+
+
 def _local_sizes(folder: str) -> Iterator[tuple[str, int]]:
     """Yield the files below a folder, and their sizes; fsspec would leave out a folder that it may not read."""
 
@@ -179,8 +188,12 @@ def _local_sizes(folder: str) -> Iterator[tuple[str, int]]:
         if not isinstance(error, FileNotFoundError):
             raise error
 
-    for parent, _, names in os.walk(folder, onerror=refuse, followlinks=True):
+    for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        if parent != folder:
+            folders.clear()  # Snapshots lie no deeper, and links may go round in circles.
         for name in names:
+            if not _is_name(name.removesuffix(_SUFFIX)):
+                continue
             path = f"{parent}/{name}"  # As it is asked for: a Path would leave out a "./".
             with suppress(FileNotFoundError):  # Another run may have removed it.
                 yield path.replace(os.sep, "/"), Path(path).stat().st_size

@@ -20,7 +20,7 @@ def _is_in_range(text: str) -> str:
 
 
 _SEPARATOR = "chr(31)"
-_MAX_SURE_WHOLE = 2**53  # Below it a 64-bit float has every whole number.
+_MAX_EXPONENT = 400
 
 # One rule for each type, in guessing and in reading alike. The numbers are JSON's.
 WHOLE = r"-?(0|[1-9][0-9]*)"
@@ -57,22 +57,33 @@ def fits(column: Column) -> str:
 def key_text(column: Column) -> str:
     """Return the text by which a cell of a key is told from others: of a number its value, however that is written."""
     text = cell(column.position)
-    unsigned = f"if({text} = '-0', '0', {text})"
-    if column.type is ColumnType.INTEGER:
-        return unsigned
-    if column.type is not ColumnType.NUMBER:
-        return text
-    number = f"(TRY_CAST({text} AS DOUBLE) + 0)"  # -0 becomes 0.
-    whole = f"CAST(CAST({number} AS BIGINT) AS VARCHAR)"
-    is_whole = f"abs({number}) < {_MAX_SURE_WHOLE} AND {number} = trunc({number})"
-    # Whole numbers leave as they are, so they may have more digits than a float holds.
-    return f"""
+    match column.type:
+        case ColumnType.INTEGER:
+            return f"if({text} = '-0', '0', {text})"
+        case ColumnType.NUMBER:
+            return _plain_number(text)
+        case _:
+            return text
+
+
+def _plain_number(text: str) -> str:
+    """Return a number with all its digits and no more: without an exponent, and without zeros that say nothing."""
+    whole, fraction = f"regexp_extract({text}, '[0-9]+')", f"regexp_extract({text}, '[.]([0-9]+)', 1)"
+    power = f"regexp_extract({text}, '[eE][+]?(.+)', 1)"
+    exponent = f"if({power} = '', 0, coalesce(TRY_CAST({power} AS INTEGER), {_MAX_EXPONENT + 1}))"
+    digits, point = f"concat({whole}, {fraction})", f"(length({whole}) + {exponent})"
+    shifted = f"""
         CASE
-            WHEN regexp_full_match({text}, '{WHOLE}') THEN {unsigned}
-            WHEN {is_whole} THEN {whole}
-            ELSE coalesce(CAST({number} AS VARCHAR), {text})
+            WHEN {point} <= 0 THEN concat('0.', repeat('0', -{point}), {digits})
+            WHEN {point} < length({digits}) THEN concat({digits}[:{point}], '.', {digits}[{point} + 1:])
+            ELSE concat({digits}, repeat('0', {point} - length({digits})))
         END
     """
+    # What is further from 1 than any float is refused, or nothing to a target.
+    unsigned = f"if({exponent} BETWEEN -{_MAX_EXPONENT} AND {_MAX_EXPONENT}, {shifted}, ltrim({text}, '-'))"
+    unpadded = f"regexp_replace({unsigned}, '^0+([0-9])', '\\1')"
+    trimmed = f"regexp_replace({unpadded}, '[.]0+$|([.][0-9]*[1-9])0+$', '\\1')"
+    return f"concat(if({text}[1] = '-' AND {trimmed} <> '0', '-', ''), {trimmed})"
 
 
 def is_wide(column: Column) -> str:

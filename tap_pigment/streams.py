@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -292,7 +292,11 @@ class ExportStream(RESTStream[None]):
             with self._prepared_delivery():
                 yield from self.get_records(context)
             return
-        yield from self._delivery.records()
+        for record in self._delivery.records():
+            with self._map_errors(record):
+                # The SDK asks again, where its error could not be told from others.
+                self.stream_maps[0].get_filter_result(record)
+            yield record
         self._advance_bookmark(self._delivery)
 
     def _advance_bookmark(self, delivery: Delivery) -> None:
@@ -372,11 +376,13 @@ class ExportStream(RESTStream[None]):
         flattened = any(stream_map.flattening_enabled for stream_map in self.stream_maps)
         return plain == [True] and not flattened and self.ABORT_AT_RECORD_COUNT is None
 
+    def _map_errors(self, record: Record) -> AbstractContextManager[None]:
+        has_maps = any(type(stream_map) is not SameRecordTransform for stream_map in self.stream_maps)
+        return map_errors(self.name, is_gone=record.get(DELETED_AT) is not None) if has_maps else nullcontext()
+
     def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
         """Yield a record's messages, with the time at which its export arrived."""
-        has_maps = any(type(stream_map) is not SameRecordTransform for stream_map in self.stream_maps)
-        is_gone = record.get(DELETED_AT) is not None
-        with map_errors(self.name, is_gone=is_gone) if has_maps else nullcontext():
+        with self._map_errors(record):
             for message in super()._generate_record_messages(record):
                 if self._delivery:
                     message.time_extracted = self._delivery.received_at

@@ -164,6 +164,19 @@ def test_what_was_not_activated_is_not_taken_for_unchanged(pigment: Pigment, tap
     assert kinds(again) == ["SCHEMA"]
 
 
+def test_rows_that_stayed_when_a_run_activated_nothing_go_when_that_is_allowed(pigment: Pigment, tap: MakeTap) -> None:
+    nights = by_stream(pigment, tap, FOUR)
+    nights.run(emit_activate_version_messages=True)
+    nights.night("Code\r\n")
+    nights.run(emit_activate_version_messages=True)
+
+    allowed = nights.run(emit_activate_version_messages=True, max_shrink_percent=100)
+    again = nights.run(emit_activate_version_messages=True, max_shrink_percent=100)
+
+    assert kinds(allowed) == ["SCHEMA", "ACTIVATE_VERSION", "STATE"]
+    assert kinds(again) == ["SCHEMA"]
+
+
 def test_an_unchanged_stream_is_activated_where_that_is_asked_for_anew(pigment: Pigment, tap: MakeTap) -> None:
     nights = by_stream(pigment, tap, FOUR)
     nights.run(emit_activate_version_messages=True)

@@ -490,6 +490,18 @@ def test_a_map_that_does_not_stand_what_is_gone_fails_its_stream_and_says_why(
     assert [m["record"]["Name"] for m in of_type(written(running), "RECORD") if m["stream"] == "zones"] == ["2"]
 
 
+@pytest.mark.parametrize("rule", ["1/(len(Name)-6) > 0", "int(Name) > 1", "Name.nothing()"])
+def test_a_filter_that_fails_fails_its_stream_by_name_and_shows_no_cell(by_stream: Nights, rule: str) -> None:
+    by_stream.pigment.add_list("Zones", "Code;Name\r\nA;1\r\n")
+    running = by_stream.tap(stream_maps={"countries": {"__filter__": rule}}, on_stream_error="continue")
+
+    with pytest.raises(StreamsFailedError, match="countries: stream_maps fail on a record: ") as caught:
+        running.sync_all()
+
+    assert "'France'" not in str(caught.value)
+    assert [m["record"]["Name"] for m in of_type(written(running), "RECORD") if m["stream"] == "zones"] == ["1"]
+
+
 def test_versions_are_not_activated_where_only_changes_are_sent(
     by_row: Nights, caplog: pytest.LogCaptureFixture
 ) -> None:

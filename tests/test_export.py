@@ -653,6 +653,11 @@ def test_blank_keys_are_a_key_too(tmp_path: Path) -> None:
         (ColumnType.NUMBER, ("1.5", "1.50")),
         (ColumnType.NUMBER, ("100", "1E2")),
         (ColumnType.NUMBER, ("0", "-0.0")),
+        (ColumnType.NUMBER, ("-0", "0E-7")),
+        (ColumnType.NUMBER, ("0.001", "1e-3")),
+        (ColumnType.NUMBER, ("1200", "0.0012E+6")),
+        (ColumnType.NUMBER, ("12.5", "125.00e-1")),
+        (ColumnType.NUMBER, ("1e22", "10000000000000000000000")),
         (ColumnType.INTEGER, ("0", "-0")),
     ],
 )
@@ -661,6 +666,25 @@ def test_numbers_of_one_value_are_one_key(tmp_path: Path, kind: ColumnType, code
 
     with pytest.raises(KeysNotUniqueError, match=r"2 of 3 rows share a key \(Code\), first at row 1"):
         records(tmp_path, content, {"Code": kind}, key=("Code",))
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [
+        ("12345678901234567.01", "12345678901234567.02"),
+        ("9007199254740992", "9007199254740993"),
+        ("1e-401", "1e-400"),
+        ("10", "1"),
+        ("0.1", "0.01"),
+        ("-1", "1"),
+        ("1e-99999999", "0"),
+        ("1e-99999999999", "1"),
+    ],
+)
+def test_numbers_of_two_values_are_two_keys(tmp_path: Path, codes: tuple[str, str]) -> None:
+    content = "\n".join(["Code;x", *(f"{code};1" for code in codes), ""]).encode()
+
+    assert len(records(tmp_path, content, {"Code": ColumnType.NUMBER}, key=("Code",))) == 2
 
 
 def test_texts_that_are_numbers_of_one_value_are_two_keys(tmp_path: Path) -> None:

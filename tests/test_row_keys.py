@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.nights import Nights, rows, snapshots
+from tests.pigment import API_KEY, APPLICATION_ID
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +84,10 @@ def test_where_the_keys_type_has_changed_what_is_gone_cannot_be_told(
         ("number", "1.5", "1.50", 1.5),
         ("number", "100", "1e2", 100),
         ("number", "-0", "0.0", 0),
-        ("number", "0.1", "0.10000000000000001", 0.1),
+        ("number", "-1.5", "-15e-1", -1.5),
+        ("number", "0.00001", "1E-05", 0.00001),
+        ("number", "1e20", "100000000000000000000", 1e20),
+        ("number", "9007199254740993.0", "9007199254740993", 9007199254740993),
         ("integer", "-0", "0", 0),
     ],
 )
@@ -93,6 +99,30 @@ def test_a_number_that_is_written_otherwise_is_the_same_key(
     messages = by_row.night(f"Code;Name\r\n{after};a\r\n7;b\r\n", **typed(kind))
 
     assert [(row["Code"], row["_sdc_deleted_at"]) for row in rows(messages)] == [(sent, None)]
+
+
+def test_a_decimal_of_more_digits_than_a_float_holds_is_told_whole_when_it_is_gone(
+    pigment: Pigment, tmp_path: Path
+) -> None:
+    config = {
+        "api_url": pigment.url,
+        "api_key": API_KEY,
+        "application_id": APPLICATION_ID,
+        "change_detection": "row",
+        "snapshot_uri": str(tmp_path / "snapshots"),
+        **typed("number"),
+    }
+    block = pigment.add_list("Countries", "Code;Name\r\n0.12345678901234567890;a\r\n0.1234567890123456788;b\r\n7;c\r\n")
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    tap = [sys.executable, "-m", "tap_pigment", "--config", str(tmp_path / "config.json")]
+    first = subprocess.run(tap, capture_output=True, check=True).stdout
+    (tmp_path / "state.json").write_text(json.dumps(json.loads(first.splitlines()[-1])["value"]))
+    pigment.exports[block] = b"Code;Name\r\n0.1234567890123456788;b\r\n7;c\r\n"
+
+    second = subprocess.run([*tap, "--state", str(tmp_path / "state.json")], capture_output=True, check=True).stdout
+
+    assert [line.count(b'"Code":0.12345678901234567890,') for line in first.splitlines()] == [0, 1, 0, 0, 0]
+    assert [line.count(b'"Code":0.1234567890123456789,') for line in second.splitlines()] == [0, 0, 1, 0]
 
 
 @pytest.mark.parametrize("kind", ["number", "integer"])

@@ -126,3 +126,26 @@ def test_a_store_has_what_was_put_there_however_its_address_is_written(
 
     assert store.names("gl") == [name]
     assert [(entry.stream, entry.name, entry.size) for entry in store.entries()] == [("gl", name, 8)]
+
+
+@pytest.mark.parametrize(
+    "time", ["20269999T999999999999Z", "99991231T235959999999Z"], ids=["no time", "the last there is"]
+)
+def test_names_that_only_look_like_snapshots_are_left_alone(
+    store: SnapshotStore, source: Path, tmp_path: Path, time: str
+) -> None:
+    (tmp_path / "store" / "gl").mkdir(parents=True)
+    (tmp_path / "store" / "gl" / f"{time}-{'0' * 32}.parquet").write_text("")
+
+    name = store.put("gl", source, NOW)
+
+    assert store.names("gl") == [name]
+
+
+def test_links_that_go_round_in_circles_are_left_alone(store: SnapshotStore, source: Path, tmp_path: Path) -> None:
+    name = store.put("gl", source, NOW)
+    (tmp_path / "store" / "gl" / "loop").symlink_to(tmp_path / "store" / "gl")
+    (tmp_path / "store" / "gl" / "self").symlink_to(tmp_path / "store" / "gl" / "self")
+
+    assert store.names("gl") == [name]
+    assert [entry.name for entry in store.entries()] == [name]
