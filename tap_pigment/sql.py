@@ -20,7 +20,7 @@ def _is_in_range(text: str) -> str:
 
 
 _SEPARATOR = "chr(31)"
-_MAX_EXPONENT = 400
+_MAX_EXPONENT = 22  # Up to it a 64-bit float has the powers of ten: who reads 1e22 as one finds it among whole numbers.
 
 # One rule for each type, in guessing and in reading alike. The numbers are JSON's.
 WHOLE = r"-?(0|[1-9][0-9]*)"
@@ -79,7 +79,6 @@ def _plain_number(text: str) -> str:
             ELSE concat({digits}, repeat('0', {point} - length({digits})))
         END
     """
-    # What is further from 1 than any float is refused, or nothing to a target.
     unsigned = f"if({exponent} BETWEEN -{_MAX_EXPONENT} AND {_MAX_EXPONENT}, {shifted}, ltrim({text}, '-'))"
     unpadded = f"regexp_replace({unsigned}, '^0+([0-9])', '\\1')"
     trimmed = f"regexp_replace({unpadded}, '[.]0+$|([.][0-9]*[1-9])0+$', '\\1')"

@@ -135,6 +135,15 @@ def test_a_key_of_more_digits_than_a_float_holds_is_told_whole_when_it_is_gone(b
     assert rows(messages)[0]["_sdc_deleted_at"]
 
 
+@pytest.mark.parametrize("code", ["1e300", "1E-300", "-2.5e21", "1e-7"])
+def test_a_key_with_an_exponent_is_the_number_that_it_was_when_it_is_gone(by_row: Nights, code: str) -> None:
+    first = by_row.night(f"Code;Name\r\n{code};a\r\n7;b\r\n", **typed("number"))
+
+    messages = by_row.night("Code;Name\r\n7;b\r\n", **typed("number"))
+
+    assert [row["Code"] for row in rows(messages)] == [float(code)] == [rows(first)[0]["Code"]]
+
+
 def test_columns_of_a_key_that_change_places_are_the_same_key(
     by_row: Nights, caplog: pytest.LogCaptureFixture, store: Path
 ) -> None:
