@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tap_pigment.columns import KEYLESS, Column
 from tap_pigment.naming import CONTENT_HASH, DELETED_AT, OCCURRENCE
 from tap_pigment.sql import json_value, quoted_name, quoted_text, value
-from tap_pigment.values import record_of
+from tap_pigment.values import record_maker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,12 +55,11 @@ class Deletions:
     def records(self) -> Iterator[dict[str, Any]]:
         """Yield each as a record in which every column outside of the key is null, for stream maps to look at."""
         blank = dict.fromkeys([*(column.name for column in self.columns), CONTENT_HASH])
-        is_keyless = tuple(self.key) == KEYLESS
-        selected = map(quoted_name, KEYLESS) if is_keyless else map(value, self._key_columns)
-        for rows in self._blocks(", ".join(selected)):
+        added = KEYLESS if tuple(self.key) == KEYLESS else ()
+        key = record_maker(self._key_columns, added)
+        for rows in self._blocks(", ".join([*map(value, self._key_columns), *map(quoted_name, added)])):
             for row in rows:
-                key = dict(zip(KEYLESS, row, strict=True)) if is_keyless else record_of(self._key_columns, row)
-                yield {**blank, **key, DELETED_AT: self.deleted_at}
+                yield {**blank, **key(row), DELETED_AT: self.deleted_at}
 
     @property
     def _key_columns(self) -> list[Column]:

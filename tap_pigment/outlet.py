@@ -17,7 +17,7 @@ from tap_pigment.sql import (
     record_start,
     value,
 )
-from tap_pigment.values import record_of
+from tap_pigment.values import record_maker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,11 +56,10 @@ class Outlet:
     def records(self) -> Iterator[dict[str, Any]]:
         """Yield each row as a record: the columns, typed, then the added ones."""
         values = ", ".join([*map(value, self._columns), *map(quoted_name, self._added)])
-        width = len(self._columns)
+        record = record_maker(self._columns, self._added)
         for rows in self._blocks(values):
             for row in rows:
-                added = dict(zip(self._added, row[width:], strict=True))
-                yield record_of(self._columns, row[:width]) | added | self._deleted_at
+                yield record(row) | self._deleted_at
 
     def record_blocks(self, before: str, after: str) -> Iterator[tuple[bytes, int]]:
         """Yield blocks of RECORD messages, a line each, and how many there are in each block.

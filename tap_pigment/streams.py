@@ -6,6 +6,7 @@ import sys
 import time
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.helpers.conform import TypeConformanceLevel
@@ -293,9 +294,10 @@ class ExportStream(RESTStream[None]):
                 yield from self.get_records(context)
             return
         for record in self._delivery.records():
-            with self._map_errors(record):
-                # The SDK asks again, where its error could not be told from others.
-                self.stream_maps[0].get_filter_result(record)
+            if self._has_maps:
+                with self._map_errors(record):
+                    # The SDK asks again, where its error could not be told from others.
+                    self.stream_maps[0].get_filter_result(record)
             yield record
         self._advance_bookmark(self._delivery)
 
@@ -372,13 +374,16 @@ class ExportStream(RESTStream[None]):
     @property
     def _is_plain(self) -> bool:
         """Whether records leave as they are, all of them: no map, no flattening, no limit on their number."""
-        plain = [type(stream_map) is SameRecordTransform for stream_map in self.stream_maps]
         flattened = any(stream_map.flattening_enabled for stream_map in self.stream_maps)
-        return plain == [True] and not flattened and self.ABORT_AT_RECORD_COUNT is None
+        return not self._has_maps and not flattened and self.ABORT_AT_RECORD_COUNT is None
+
+    @cached_property
+    def _has_maps(self) -> bool:
+        """Whether a record leaves otherwise than once and as it is, but for flattening."""
+        return [type(stream_map) for stream_map in self.stream_maps] != [SameRecordTransform]
 
     def _map_errors(self, record: Record) -> AbstractContextManager[None]:
-        has_maps = any(type(stream_map) is not SameRecordTransform for stream_map in self.stream_maps)
-        return map_errors(self.name, is_gone=record.get(DELETED_AT) is not None) if has_maps else nullcontext()
+        return map_errors(self.name, is_gone=record.get(DELETED_AT) is not None) if self._has_maps else nullcontext()
 
     def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
         """Yield a record's messages, with the time at which its export arrived."""

@@ -14,12 +14,26 @@ if TYPE_CHECKING:
     from tap_pigment.columns import Column
 
 
-def record_of(columns: Sequence[Column], values: Sequence[Any]) -> dict[str, Any]:
-    """Return the values of some columns, as the SQL of `sql.value` has them, by the columns' names."""
-    return {
-        column.name: None if found is None else _CONVERTERS.get(column.type, _as_it_is)(found)
-        for column, found in zip(columns, values, strict=True)
-    }
+def record_maker(columns: Sequence[Column], added: Sequence[str]) -> Callable[[Sequence[Any]], dict[str, Any]]:
+    """Return what makes a record of a row: of the values of some columns, as the SQL of `sql.value` has them.
+
+    Args:
+        columns: The columns.
+        added: The names of what follows them in the row, and stays as it is.
+    """
+    names = [*(column.name for column in columns), *added]
+    converters = [
+        *(_CONVERTERS.get(column.type, _as_it_is) for column in columns),
+        *(_as_it_is for _ in added),
+    ]
+
+    def record(row: Sequence[Any]) -> dict[str, Any]:
+        return {
+            name: None if found is None else convert(found)
+            for name, convert, found in zip(names, converters, row, strict=True)
+        }
+
+    return record
 
 
 def _number(text: str) -> float:

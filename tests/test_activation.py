@@ -146,44 +146,34 @@ def test_a_test_of_the_connection_activates_nothing(pigment: Pigment, tap: MakeT
 # With change_detection: stream
 
 
-def by_stream(pigment: Pigment, tap: MakeTap, body: str) -> Nights:
-    """Return nights that compare whole streams, and begin with an export."""
-    nights = Nights(pigment, tap, {"change_detection": "stream"})
-    pigment.exports[nights.block] = body.encode()
-    return nights
+@pytest.fixture
+def by_stream(pigment: Pigment, tap: MakeTap) -> Nights:
+    """Nights that compare whole streams."""
+    return Nights(pigment, tap, {"change_detection": "stream"})
 
 
-def test_what_was_not_activated_is_not_taken_for_unchanged(pigment: Pigment, tap: MakeTap) -> None:
-    nights = by_stream(pigment, tap, "Code\r\n")
-    nights.run(emit_activate_version_messages=True)
+@pytest.mark.parametrize(
+    "earlier",
+    [[("Code\r\n", True)], [(FOUR, True), ("Code\r\n", False), ("Code\r\n", True)]],
+    ids=["nothing ever was", "rows stayed when a run did not ask for it"],
+)
+def test_what_was_not_activated_is_not_taken_for_unchanged(by_stream: Nights, earlier: list[tuple[str, bool]]) -> None:
+    for body, activates in earlier:
+        by_stream.night(body, emit_activate_version_messages=activates)
 
-    allowed = nights.run(emit_activate_version_messages=True, max_shrink_percent=100)
-    again = nights.run(emit_activate_version_messages=True, max_shrink_percent=100)
-
-    assert kinds(allowed) == ["SCHEMA", "ACTIVATE_VERSION", "STATE"]
-    assert kinds(again) == ["SCHEMA"]
-
-
-def test_rows_that_stayed_when_a_run_activated_nothing_go_when_that_is_allowed(pigment: Pigment, tap: MakeTap) -> None:
-    nights = by_stream(pigment, tap, FOUR)
-    nights.run(emit_activate_version_messages=True)
-    nights.night("Code\r\n")
-    nights.run(emit_activate_version_messages=True)
-
-    allowed = nights.run(emit_activate_version_messages=True, max_shrink_percent=100)
-    again = nights.run(emit_activate_version_messages=True, max_shrink_percent=100)
+    allowed = by_stream.run(emit_activate_version_messages=True, max_shrink_percent=100)
+    again = by_stream.run(emit_activate_version_messages=True, max_shrink_percent=100)
 
     assert kinds(allowed) == ["SCHEMA", "ACTIVATE_VERSION", "STATE"]
     assert kinds(again) == ["SCHEMA"]
 
 
-def test_an_unchanged_stream_is_activated_where_that_is_asked_for_anew(pigment: Pigment, tap: MakeTap) -> None:
-    nights = by_stream(pigment, tap, FOUR)
-    nights.run(emit_activate_version_messages=True)
-    nights.night("Code\r\nA\r\nB\r\nC\r\n")
+def test_an_unchanged_stream_is_activated_where_that_is_asked_for_anew(by_stream: Nights) -> None:
+    by_stream.night(FOUR, emit_activate_version_messages=True)
+    by_stream.night("Code\r\nA\r\nB\r\nC\r\n")
 
-    asked_for = nights.run(emit_activate_version_messages=True)
-    again = nights.run(emit_activate_version_messages=True)
+    asked_for = by_stream.run(emit_activate_version_messages=True)
+    again = by_stream.run(emit_activate_version_messages=True)
 
     assert kinds(asked_for) == ["SCHEMA", *["RECORD"] * 3, "ACTIVATE_VERSION", "STATE"]
     assert kinds(again) == ["SCHEMA"]
