@@ -6,9 +6,10 @@ import csv
 import itertools
 from typing import TYPE_CHECKING
 
+from tap_pigment.csv_rows import is_not_utf8, rows_one_by_one, write_quoted
 from tap_pigment.errors import PigmentExportError
 from tap_pigment.failures import not_csv
-from tap_pigment.shape import CsvShape, is_not_utf8, rows_one_by_one, shape_of, write_quoted
+from tap_pigment.shape import CsvShape, shape_of
 from tap_pigment.spool import Spool, TryAgainError, decoded_pieces, malformed, read_header, unproven_end
 
 if TYPE_CHECKING:

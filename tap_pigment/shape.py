@@ -1,4 +1,4 @@
-"""How many lines and fields a CSV body has, counted as its bytes arrive; and the slow look that finds the row at fault.
+"""How many lines and fields a CSV body has, counted as its bytes arrive.
 
 DuckDB reads the exports, and reads them strictly, but not without exception: a surplus empty field at the end of a row
 is dropped, an empty line is skipped, a quote after a space opens a field (seen with 2.0). So the bytes are counted here
@@ -13,7 +13,6 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 DELIMITER = ";"
@@ -22,8 +21,6 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MAX_HEADER_BYTES = 1 << 20
 _MARK_BYTES = 1 << 17
 _PIECE_BYTES = 1 << 18
-# csv's limit is per process, so it is set to the one value that hides no cell: the largest a C long holds everywhere.
-_MAX_FIELD_CHARACTERS = 2**31 - 1
 # Where each quoted field is left as a run of quotes: one that does not begin, or does not end, a field. (A pattern that
 # starts with a literal is searched for many times faster than one that starts with a class.)
 _STRAY_QUOTE = re.compile(rb'"(?:(?<=[^;\n"]")|(?=[^;\r\n"]))')
@@ -166,65 +163,3 @@ def shape_of(path: Path) -> CsvShape:
         while piece := body.read(_PIECE_BYTES):
             shape.feed(piece)
     return shape
-
-
-def rows_one_by_one(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the physical line each row ends at and its fields, the header first, as `csv` reads them.
-
-    Bytes that are not UTF-8 come as surrogates. Slow: only for bodies in which counts do not agree.
-
-    Raises:
-        csv.Error: If a quoted field does not end, or something other than a delimiter follows it.
-    """
-    csv.field_size_limit(_MAX_FIELD_CHARACTERS)
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as body:
-        reader = csv.reader(body, delimiter=DELIMITER, strict=True)
-        for fields in reader:
-            yield reader.line_num, fields
-
-
-def first_fault(path: Path) -> str | None:
-    """Return what is wrong with the first row that is not as it should be, or None.
-
-    Rows are numbered from 1 below the header, lines from 1 as an editor does.
-    """
-    row = -1
-    line = 0
-    width = 0
-    try:
-        for row, (line, fields) in enumerate(rows_one_by_one(path)):
-            if not row:
-                width = len(fields)
-            # A blank line is a row of one blank field, and csv's word for it is no field at all.
-            elif (found := len(fields) or 1) != width:
-                return f"row {row} (line {line}) has {found} fields where the header has {width}"
-            if any(is_not_utf8(field) for field in fields):
-                return f"{'row ' + str(row) if row else 'the header'} (line {line}) is not UTF-8"
-    except csv.Error as error:
-        return f"row {row + 1} (after line {line}) is not CSV: {error}"
-    return None
-
-
-def plain_header(names: Sequence[str]) -> Sequence[str]:
-    """Return the names, or others if one holds a line end, from which DuckDB would learn the wrong one."""
-    if any("\r" in name or "\n" in name for name in names):
-        return [f"c{position}" for position in range(len(names))]
-    return names
-
-
-def write_quoted(rows: Iterable[Sequence[str]], target: Path) -> None:
-    """Write a header and rows with every field quoted, so that no two readers can differ about it."""
-    with target.open("w", encoding="utf-8", newline="") as body:
-        writer = csv.writer(body, delimiter=DELIMITER, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-        for number, fields in enumerate(rows):
-            writer.writerow(fields if number else plain_header(fields))
-
-
-def rewrite(path: Path, target: Path) -> None:
-    """Write the CSV file `path` once more, quoted."""
-    write_quoted((fields or [""] for _, fields in rows_one_by_one(path)), target)
-
-
-def is_not_utf8(text: str) -> bool:
-    """Return whether a text read with surrogates for what is not UTF-8 has any."""
-    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from singer_sdk.exceptions import RetriableAPIError
 
+from tap_pigment.csv_rows import first_fault
 from tap_pigment.errors import MalformedExportError, PigmentError, PigmentExportError, SpoolError
 from tap_pigment.failures import is_over_quota, leaves_no_quota, not_csv
-from tap_pigment.shape import CsvShape, first_fault
+from tap_pigment.shape import CsvShape
 from tap_pigment.transport import HTTP_2
 
 if TYPE_CHECKING:

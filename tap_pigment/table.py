@@ -8,11 +8,12 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from tap_pigment.csv_rows import first_fault, plain_header, rewrite
 from tap_pigment.engine import Engine
 from tap_pigment.errors import MalformedExportError
 from tap_pigment.parts import write_part, write_rows
 from tap_pigment.readers import LINE, cells_in, lines_in
-from tap_pigment.shape import CsvShape, first_fault, plain_header, rewrite, shape_of
+from tap_pigment.shape import CsvShape, shape_of
 from tap_pigment.sql import cell, sum_of
 
 if TYPE_CHECKING:

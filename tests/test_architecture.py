@@ -26,6 +26,7 @@ ALLOWED = {
     "columns": "errors naming",
     "command": "errors failures outcome",
     "connection": "",
+    "csv_rows": "shape",
     "deletions": "columns difference engine naming sql values",
     "delivery": "bookmark deletions outlet",
     "difference": "",
@@ -56,18 +57,18 @@ ALLOWED = {
     "rowwise": (
         "bookmark changes columns deletions delivery difference dispatch errors export former guard outlet snapshots"
     ),
-    "sample": "errors failures folder protocol shape spool",
+    "sample": "csv_rows errors failures folder protocol shape spool",
     "schema": "",
     "settings": "naming schema",
     "shape": "",
     "snapshots": "errors",
-    "spool": "errors failures folder protocol shape transport",
+    "spool": "csv_rows errors failures folder protocol shape transport",
     "sql": "columns naming",
     "streams": (
         "batches bookmark catalog client columns delivery dispatch engine errors makeup naming outcome "
         "protocol schema settings spool tap writer"
     ),
-    "table": "engine errors parts readers shape spool sql",
+    "table": "csv_rows engine errors parts readers shape spool sql",
     "tally": "",
     "tap": (
         "ahead catalog check client command discovery errors failures listing outcome pruning schema settings "

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_pigment.csv_rows import rows_one_by_one
 from tap_pigment.parts import write_part, write_rows
-from tap_pigment.shape import rows_one_by_one, shape_of
+from tap_pigment.shape import shape_of
 from tests.test_shape import Body, bodies
 
 if TYPE_CHECKING:

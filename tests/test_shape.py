@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_pigment.shape import CsvShape, first_fault, is_not_utf8, rewrite, rows_one_by_one
+from tap_pigment.csv_rows import first_fault, is_not_utf8, rewrite, rows_one_by_one
+from tap_pigment.shape import CsvShape
 
 BOM = b"\xef\xbb\xbf"
 
