@@ -109,7 +109,9 @@ class Changes:
             self.check()
             return self._all_rows()
         self._note_missing(self._rows.by)
-        self._rows.pick()
+        if not self._rows.pick():
+            self.check()
+            return self.difference()
         self._identities.count_affected()
         self._check_key()
         return Difference(self._identities.changed(), self._identities.gone(), self._identities.rows_before())

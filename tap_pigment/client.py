@@ -172,10 +172,15 @@ class Client:
 
         return self._answer(sample, call, phase="discovery")
 
-    def reception(self, call: Call) -> Reception:
-        """Return what receives the tries at an export."""
-        is_hashed = self._settings.change_detection is not ChangeDetection.NONE
-        return Reception(call, self._folder, is_hashed=is_hashed, is_cancelled=self._closing.is_set)
+    def reception(self, call: Call, *, counts_cells: bool = True) -> Reception:
+        """Return what receives the tries at an export, and counts its cells or only its lines."""
+        return Reception(
+            call,
+            self._folder,
+            is_hashed=self._settings.change_detection is not ChangeDetection.NONE,
+            counts_cells=counts_cells,
+            is_cancelled=self._closing.is_set,
+        )
 
     def receive(self, reception: Reception, response: requests.Response) -> Spool:
         """Return the body of an export's response, complete and on disk.

@@ -52,6 +52,18 @@ class MalformedExportError(PigmentError):
     """The answer arrived in full and is not the CSV that it should be: look at the row that is named."""
 
 
+class FoundLateError(MalformedExportError):
+    """It was found only after the answer was taken for whole: ask for the export again.
+
+    Attributes:
+        fault: What is wrong with the row.
+    """
+
+    def __init__(self, message: str, fault: str) -> None:
+        super().__init__(message)
+        self.fault = fault
+
+
 class CatalogError(PigmentError):
     """The catalog asks for what is no longer there: discover again."""
 

@@ -118,10 +118,12 @@ class NotedRows:
         Raises:
             PigmentError: If the export is not as it should be.
         """
-        self._has_lines = self._note_lines()
         # Below another header, the same line is another row.
-        made = f"lines {digest_of(self._export.spool.header)}" if self._has_lines else "cells"
-        self.fingerprints = f"{version()} {made}"
+        of_lines = f"{version()} lines {digest_of(self._export.spool.header)}"
+        if sends_all or set(formers) != {of_lines}:
+            self._export.count_cells()
+        self._has_lines = self._note_lines()
+        self.fingerprints = of_lines if self._has_lines else f"{version()} cells"
         self.has_contents = sends_all or any(former != self.fingerprints for former in formers)
         self._has_cells = self.has_contents or not self._has_lines
         if not self._has_cells:
@@ -129,6 +131,9 @@ class NotedRows:
             self._has_repeats = distinct < self._export.rows
             self._has_cells = self._has_repeats and not self.is_keyless  # To look at the key.
         if self._has_cells:
+            if not self._export.count_cells():
+                self.check(formers, sends_all=sends_all)
+                return
             self._note_cells(sends_all=sends_all)
         self._note_current()
 
@@ -180,8 +185,11 @@ class NotedRows:
             compared = "FROM summed"
         self._engine.execute(f"CREATE OR REPLACE VIEW compared AS {compared}")
 
-    def pick(self) -> None:
+    def pick(self) -> bool:
         """Read the cells of the rows in the table `unmatched` into the table `picked`, and check them.
+
+        Returns:
+            Whether these lines are rows. If not, the export is to be checked anew, and compared by its cells.
 
         Raises:
             PigmentError: If they are not as they should be.
@@ -191,7 +199,10 @@ class NotedRows:
         ).fetchall()
         made = ", ".join([*self._noted_keys, f"{content_hash(self._columns)} AS {quoted_name(CONTENT_HASH)}"])
         noted = ", ".join(["row", "copies", *(() if self.is_summed else FINGERPRINTS)])
-        with self._source([row for (row,) in picked]) as (table, place):
+        with self._source([row for (row,) in picked]) as source:
+            if source is None:
+                return False
+            table, place = source
             self._engine.execute(
                 f"""
                 CREATE OR REPLACE TABLE picked AS
@@ -204,15 +215,22 @@ class NotedRows:
         if found != due:
             raise RuntimeError(f"{self._export.name}: {found:,} of {due:,} rows were found again.")
         self._export.check_types(self._columns, "picked")
+        return True
 
     @contextmanager
-    def _source(self, picked: Sequence[int]) -> Iterator[tuple[str, str]]:
-        """Give the SQL that reads these rows of the export, and that of the place in it at which a row stands."""
+    def _source(self, picked: Sequence[int]) -> Iterator[tuple[str, str] | None]:
+        """Give the SQL that reads these rows of the export, and that of the place in it at which a row stands.
+
+        It is None if rows were taken for lines that are none.
+        """
         if len(picked) <= self._limits.picked:
             path = self._export.spool.path.with_suffix(".picked")
             with self._export.picked(path, picked) as table:
                 if table:
                     yield table, "row_number() OVER (ORDER BY row) - 1"
                     return
-        self._export.read_strictly()
-        yield self._export.table, "row"
+        if self._export.count_cells():
+            self._export.read_strictly()
+            yield self._export.table, "row"
+        else:
+            yield None

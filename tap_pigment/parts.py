@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from tap_pigment.shape import CsvShape
+    from tap_pigment.shape import LineShape
 
 _PIECE_BYTES = 1 << 17
 
 
-def write_part(source: Path, shape: CsvShape, target: Path, start: int, rows: int) -> None:
+def write_part(source: Path, shape: LineShape, target: Path, start: int, rows: int) -> None:
     """Write the header and some rows of a CSV file to another file.
 
     Args:
@@ -31,7 +31,7 @@ def write_part(source: Path, shape: CsvShape, target: Path, start: int, rows: in
         _copy(body, part, _row_start(body, shape, start), _row_start(body, shape, start + rows))
 
 
-def write_rows(source: Path, shape: CsvShape, target: Path, rows: Sequence[int]) -> None:
+def write_rows(source: Path, shape: LineShape, target: Path, rows: Sequence[int]) -> None:
     """Write the header and some rows of a CSV file to another file.
 
     Args:
@@ -56,7 +56,7 @@ def write_rows(source: Path, shape: CsvShape, target: Path, rows: Sequence[int])
             first += len(records)
 
 
-def _records(body: BinaryIO, shape: CsvShape, start: int) -> Iterator[list[bytes]]:
+def _records(body: BinaryIO, shape: LineShape, start: int) -> Iterator[list[bytes]]:
     """Yield rows, some at a time and without their line ends, from where the first of them starts."""
     begun = b""
     lines = 1  # The header.
@@ -86,7 +86,7 @@ def _joined(fragments: list[bytes]) -> list[bytes]:
     return [*records, b"\n".join(begun)] if begun else records
 
 
-def _row_start(body: BinaryIO, shape: CsvShape, row: int) -> int:
+def _row_start(body: BinaryIO, shape: LineShape, row: int) -> int:
     """Return at which byte a row starts, or where the file ends if there is no such row."""
     lines = row + 1  # The header is a line too.
     mark = shape.marks[bisect_left(shape.marks, lines, key=lambda mark: mark.lines) - 1]

@@ -14,7 +14,7 @@ from singer_sdk.exceptions import RetriableAPIError
 from tap_pigment.csv_rows import first_fault
 from tap_pigment.errors import MalformedExportError, PigmentError, PigmentExportError, SpoolError
 from tap_pigment.failures import is_over_quota, leaves_no_quota, not_csv
-from tap_pigment.shape import CsvShape
+from tap_pigment.shape import CsvShape, LineShape, shape_of
 from tap_pigment.transport import HTTP_2
 
 if TYPE_CHECKING:
@@ -56,14 +56,14 @@ class Spool:
 
     Attributes:
         path: The CSV file.
-        shape: What was counted while it arrived.
+        shape: What was counted while it arrived; only the lines where these may be known.
         header: The fields of its first line.
         received_at: When the answer began to arrive.
         digest: The SHA-256 of the file; None where nobody asks for it.
     """
 
     path: Path
-    shape: CsvShape
+    shape: LineShape
     header: tuple[str, ...]
     received_at: datetime
     digest: str | None = None
@@ -84,13 +84,23 @@ class Reception:
         call: What exports the block.
         folder: Where to put the body.
         is_hashed: Whether to make its digest.
+        counts_cells: Whether to count the cells, and not only the lines: whoever takes the export has to do it then.
         is_cancelled: Whether the run is to end.
     """
 
-    def __init__(self, call: Call, folder: SpoolFolder, *, is_hashed: bool, is_cancelled: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        call: Call,
+        folder: SpoolFolder,
+        *,
+        is_hashed: bool,
+        counts_cells: bool,
+        is_cancelled: Callable[[], bool],
+    ) -> None:
         self._call = call
         self._folder = folder
         self._is_hashed = is_hashed
+        self._counts_cells = counts_cells
         self._is_cancelled = is_cancelled
         self._unended: list[Spool] = []
         self._tries = 0
@@ -104,7 +114,7 @@ class Reception:
         """
         self._tries += 1
         path = self._folder.new_file()
-        shape = CsvShape()
+        shape = CsvShape() if self._counts_cells else LineShape()
         digest = hashlib.sha256() if self._is_hashed else None
         try:
             with path.open("wb") as body:
@@ -116,6 +126,8 @@ class Reception:
                         body.write(piece)
                 with _disk_errors(path, shape, response):
                     body.flush()
+            if not (self._counts_cells or shape.line_ends):
+                shape = shape_of(path)  # It may be cut: nobody is to take it for whole without a look.
             header = self._checked_header(path, shape, response)
         except BaseException:
             path.unlink(missing_ok=True)
@@ -157,15 +169,19 @@ class Reception:
         if problem := unproven_end(response):
             raise TryAgainError(self._incomplete(problem), response)
 
-    def _checked_header(self, path: Path, shape: CsvShape, response: Response) -> tuple[str, ...]:
-        """Return the header of a body that has arrived in full, after a check that every row has all its fields."""
+    def _checked_header(self, path: Path, shape: LineShape, response: Response) -> tuple[str, ...]:
+        """Return the header of a body that has arrived in full, after a check that every row has all its fields.
+
+        Where cells were not counted, that is left to whoever takes the export.
+        """
         header = read_header(shape, self._call, response)
         if header is None:
             raise TryAgainError(self._incomplete("it is empty, without even a header"), response)
-        if shape.open_quote:
-            raise TryAgainError(self._incomplete("it ends inside of a quoted field"), response)
-        if not shape.agrees_with(len(header)) and (fault := first_fault(path)):
-            raise malformed(self._call, fault, response)
+        if isinstance(shape, CsvShape):
+            if shape.open_quote:
+                raise TryAgainError(self._incomplete("it ends inside of a quoted field"), response)
+            if not shape.agrees_with(len(header)) and (fault := first_fault(path)):
+                raise malformed(self._call, fault, response)
         return header
 
     def _incomplete(self, problem: str) -> PigmentExportError:
@@ -175,7 +191,7 @@ class Reception:
 
 
 @contextmanager
-def _disk_errors(path: Path, shape: CsvShape, response: Response) -> Iterator[None]:
+def _disk_errors(path: Path, shape: LineShape, response: Response) -> Iterator[None]:
     """Turn a disk's refusal into an error that says how much was to be kept, and where."""
     try:
         yield
@@ -199,7 +215,7 @@ def malformed(call: Call, fault: str, response: Response) -> TryAgainError:
     )
 
 
-def read_header(shape: CsvShape, call: Call, response: Response) -> tuple[str, ...] | None:
+def read_header(shape: LineShape, call: Call, response: Response) -> tuple[str, ...] | None:
     """Return the header of a body, or None if it has none.
 
     Raises:

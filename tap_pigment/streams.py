@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from tap_pigment.batches import Batches
 from tap_pigment.bookmark import next_version, read_bookmark
 from tap_pigment.catalog import HOW_TO_REFRESH, selected_columns
 from tap_pigment.dispatch import Dispatch
-from tap_pigment.errors import NotFoundError
+from tap_pigment.errors import FoundLateError, NotFoundError
 from tap_pigment.makeup import Makeup
 from tap_pigment.naming import CONTENT_HASH, DELETED_AT
 from tap_pigment.outcome import map_errors
@@ -180,8 +180,12 @@ class ExportStream(RESTStream[None]):
             on_backoff=self.backoff_handler,
         )
 
-    def fetch(self) -> Spool:
+    def fetch(self, *, counts_cells: bool | None = None) -> Spool:
         """Return the block's export, complete and on disk.
+
+        Args:
+            counts_cells: Whether to count its cells as they arrive; only its lines where the state names a snapshot
+                that may have them, if nothing is said.
 
         Raises:
             PigmentError: If it cannot be had.
@@ -190,7 +194,9 @@ class ExportStream(RESTStream[None]):
             raise NotFoundError(
                 f"{self.name}: the block is in the catalog and no longer in Pigment. Nothing was sent. {HOW_TO_REFRESH}"
             )
-        reception = self._client.reception(self._call)
+        if counts_cells is None:
+            counts_cells = not self._may_know_lines
+        reception = self._client.reception(self._call, counts_cells=counts_cells)
         spools: list[Spool] = []
         with self.get_http_request_counter() as counter, self._client.retry.final_errors(self._call):
             request = self.request_decorator(self._receiving(reception, spools, counter))
@@ -235,24 +241,40 @@ class ExportStream(RESTStream[None]):
     def _prepared_delivery(self) -> Iterator[Delivery]:
         """Give what leaves of the export, once that has arrived and been checked."""
         engine.load()
-        spool = self._take_spool(self)
-        try:
-            columns = self._selected_columns(spool.header)
-            dispatch = Dispatch(
-                self.name,
-                columns,
-                self.primary_keys,
-                Makeup.of(columns, self.primary_keys, self.config),
-                self._settings if self.ABORT_AT_RECORD_COUNT is None else self._settings.for_a_look(),
-                self._former_bookmark(),
-                self._client.user_agent,
-                self.logger,
-            )
-            with dispatch.delivery(spool) as self._delivery:
-                yield self._delivery
-        finally:
-            self._delivery = None
-            spool.delete()
+        with ExitStack() as resources:
+            try:
+                delivery = self._entered_delivery(self._take_spool(self), resources)
+            except FoundLateError as error:
+                self.logger.warning("The export is asked for again: %s.", error.fault)
+                resources.close()
+                delivery = self._entered_delivery(self.fetch(counts_cells=True), resources)
+            self._delivery = delivery
+            try:
+                yield delivery
+            finally:
+                self._delivery = None
+
+    def _entered_delivery(self, spool: Spool, resources: ExitStack) -> Delivery:
+        """Return what leaves of an export, which is deleted with the resources."""
+        resources.callback(spool.delete)
+        columns = self._selected_columns(spool.header)
+        dispatch = Dispatch(
+            self.name,
+            columns,
+            self.primary_keys,
+            Makeup.of(columns, self.primary_keys, self.config),
+            self._settings if self.ABORT_AT_RECORD_COUNT is None else self._settings.for_a_look(),
+            self._former_bookmark(),
+            self._client.user_agent,
+            self.logger,
+        )
+        return resources.enter_context(dispatch.delivery(spool))
+
+    @property
+    def _may_know_lines(self) -> bool:
+        """Whether there may be a snapshot that has most lines of the export: these need no look at their cells."""
+        former = read_bookmark(self._state_before)
+        return self._settings.change_detection is ChangeDetection.ROW and bool(former and former.snapshot)
 
     def _next_version(self) -> int | None:
         """Return the version of the records; None where none will ever be activated."""

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from tap_pigment.csv_rows import first_fault, plain_header, rewrite
 from tap_pigment.engine import Engine
-from tap_pigment.errors import MalformedExportError
+from tap_pigment.errors import FoundLateError, MalformedExportError
 from tap_pigment.parts import write_part, write_rows
 from tap_pigment.readers import LINE, cells_in, lines_in
-from tap_pigment.shape import CsvShape, shape_of
+from tap_pigment.shape import CsvShape, LineShape, shape_of
 from tap_pigment.sql import cell, sum_of
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Table(AbstractContextManager["Table"]):
     def __init__(self, name: str, spool: Spool) -> None:
         self.name = name
         self.spool = spool
-        self._shape = spool.shape
+        self._shape: LineShape = spool.shape
         self._path = spool.path
         self._names: Sequence[str] = spool.header
         self._parallel = True
@@ -91,7 +91,8 @@ class Table(AbstractContextManager["Table"]):
             noted: Named expressions over the cells: the table `noted` will have their values, in the order of the rows.
 
         Raises:
-            MalformedExportError: If a row is not as the header says; it names the first.
+            FoundLateError: If a row is not as the header says; it names the first.
+            MalformedExportError: If two ways to read it do not agree.
         """
         values = self._agreed_values(aggregates, noted)
         if values is None:
@@ -110,10 +111,36 @@ class Table(AbstractContextManager["Table"]):
         Its parallel reader notices a quote that is left open; the other one reads what the first gives up on.
         """
         for self._parallel in (True, False):
-            values = self._counted_values(self._path, self._shape, aggregates, noted)
+            values = self._counted_values(self._path, self._counted(), aggregates, noted)
             if values is not None:
                 return values
         return None
+
+    def count_cells(self) -> bool:
+        """Count the cells of an export of which only the lines were counted so far.
+
+        Returns:
+            Whether there are as many rows as before, so that every line is one.
+
+        Raises:
+            FoundLateError: If a row is not as the header says; it names the first.
+        """
+        before = self.rows
+        return self._counted().rows == before
+
+    def _counted(self) -> CsvShape:
+        if not isinstance(self._shape, CsvShape):
+            shape = shape_of(self._path)
+            is_whole = shape.agrees_with(len(self.spool.header)) and not shape.open_quote
+            if not is_whole:
+                self._raise_fault()
+            self._shape = shape
+        return self._shape
+
+    def _raise_fault(self) -> None:
+        if fault := first_fault(self._path):
+            what_to_do = "Nothing was sent. Run again; if it stays so, look at that row in Pigment."
+            raise FoundLateError(f"{self.name}: {fault}. {what_to_do}", fault)
 
     def _counted_values(
         self, path: Path, shape: CsvShape, aggregates: Sequence[str] = (), noted: Sequence[str] = ()
@@ -144,24 +171,22 @@ class Table(AbstractContextManager["Table"]):
         """Put expressions over each `line` below the header into the table `noted_lines`, in the order of the rows.
 
         Returns:
-            Whether every row is one line, so that the table has a row for each.
+            Whether the table has all lines; of an export of which only these were counted on arrival, they may be no
+            rows.
         """
-        if not self._shape.agrees_with(len(self.spool.header)):
+        if isinstance(self._shape, CsvShape) and not self._shape.agrees_with(len(self.spool.header)):
             return False
         table = lines_in(self._path, longest_line=self._shape.longest_line)
         try:
             name = self._note(table, noted, f"strlen({LINE})", name="noted_lines")
-            found = self.engine.values(f"SELECT count(*), coalesce(sum(bytes), 0) FROM {name}")
+            rows, row_bytes = self.engine.values(f"SELECT count(*), coalesce(sum(bytes), 0) FROM {name}")
         except self.engine.refusals:
             return False
-        return bool(found == (self.rows, self._shape.line_bytes))
+        return self._shape.is_made_of(rows, row_bytes)
 
     def _rewrite(self) -> None:
         """Write the export anew with every field quoted, unless a row is at fault."""
-        if fault := first_fault(self._path):
-            raise MalformedExportError(
-                f"{self.name}: {fault}. Nothing was sent. Run again; if it stays so, look at that row in Pigment."
-            )
+        self._raise_fault()
         target = self._path.with_suffix(".rewritten")
         target.touch(mode=0o600, exist_ok=False)
         self._names = plain_header(self.spool.header)
@@ -173,7 +198,7 @@ class Table(AbstractContextManager["Table"]):
         """The SQL that reads the export."""
         return self._table_in(self._path, self._shape)
 
-    def _table_in(self, path: Path, shape: CsvShape) -> str:
+    def _table_in(self, path: Path, shape: LineShape) -> str:
         return cells_in(path, len(self.spool.header), longest_line=shape.longest_line, parallel=self._parallel)
 
     @contextmanager

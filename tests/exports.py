@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tap_pigment.columns import KEYLESS, Column, ColumnType
 from tap_pigment.export import Export
 from tap_pigment.outlet import Outlet
-from tap_pigment.shape import shape_of
+from tap_pigment.shape import CsvShape, LineShape
 from tap_pigment.spool import Spool
 
 if TYPE_CHECKING:
@@ -27,7 +27,12 @@ COLUMNS = (
 
 @contextmanager
 def export_of(
-    folder: Path, header: Sequence[str], rows: Sequence[Sequence[str]], *, quoted: Iterable[bool] = ()
+    folder: Path,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    quoted: Iterable[bool] = (),
+    counts_cells: bool = True,
 ) -> Iterator[Export]:
     """Return an export that has yet to be checked.
 
@@ -36,6 +41,7 @@ def export_of(
         header: Its header.
         rows: Its rows.
         quoted: Whether all cells of a row are in quotes, row for row, or only those that have to be; all for the rest.
+        counts_cells: Whether its cells are counted before, and not only its lines.
     """
     path = folder / "export.csv"
     with path.open("w", encoding="utf-8", newline="") as body:
@@ -45,7 +51,9 @@ def export_of(
         every_quoted = [*quoted, *[True] * len(rows)]
         for row, is_quoted in zip(rows, every_quoted, strict=False):
             (whole if is_quoted else sparing).writerow(row)
-    with Export("law", Spool(path, shape_of(path), tuple(header), datetime.now(UTC))) as export:
+    shape = CsvShape() if counts_cells else LineShape()
+    shape.feed(path.read_bytes())
+    with Export("law", Spool(path, shape, tuple(header), datetime.now(UTC))) as export:
         yield export
 
 

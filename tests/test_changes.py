@@ -66,7 +66,8 @@ class Night:
     ) -> None:
         folder.mkdir()
         self.snapshot = folder / "snapshot.parquet"
-        with export_of(folder, ["a", "b"], rows, quoted=quoted) as export:
+        # As on arrival: where there is a snapshot, only lines are counted.
+        with export_of(folder, ["a", "b"], rows, quoted=quoted, counts_cells=not before) as export:
             makeup = Makeup.of(COLUMNS, key, {})
             formers = [read_snapshot(export.engine, path) for path in before]
             changes = Changes(export, COLUMNS, key, makeup, formers, is_all=True, limits=limits)

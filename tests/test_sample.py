@@ -13,6 +13,7 @@ from tap_pigment.errors import MalformedExportError, PigmentError, PigmentExport
 from tap_pigment.folder import SpoolFolder
 from tap_pigment.protocol import Block, BlockType, export
 from tap_pigment.sample import SAMPLE_ROWS, receive_sample
+from tap_pigment.shape import CsvShape
 from tap_pigment.spool import Spool, TryAgainError
 
 CALL = export(
@@ -83,6 +84,7 @@ def test_a_sample_is_whole_rows_with_every_field_quoted(
     assert sample.path.read_bytes() == expected
     assert sample.header == sample.shape.header
     assert sample.shape.rows == expected.count(b"\r\n") - 1
+    assert isinstance(sample.shape, CsvShape)
     assert sample.shape.agrees_with(len(sample.header))
     assert sample.received_at == ARRIVED
     assert files(tmp_path) == [sample.path]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_pigment.csv_rows import first_fault, is_not_utf8, rewrite, rows_one_by_one
-from tap_pigment.shape import CsvShape
+from tap_pigment.shape import CsvShape, LineShape
 
 BOM = b"\xef\xbb\xbf"
 
@@ -97,6 +97,51 @@ def test_counts_of_any_bytes_do_not_depend_on_the_pieces(parts: list[bytes]) -> 
 
     for name in ("size", "lines", "delimiters", "open_quote", "line_ends", "irregular", "rows"):
         assert getattr(byte_by_byte, name) == getattr(whole, name), name
+
+
+@given(bodies(), st.data())
+def test_lines_alone_are_counted_whatever_stands_in_them(body: Body, data: st.DataObject) -> None:
+    cuts = data.draw(st.lists(st.integers(0, len(body.content)), max_size=8).map(sorted))
+    shape = LineShape()
+
+    for start, end in pairwise([0, *cuts, len(body.content)]):
+        shape.feed(body.content[start:end])
+
+    assert shape.size == len(body.content)
+    assert shape.lines == body.content.count(b"\n")
+    assert shape.line_ends
+    assert shape.header == tuple(body.table[0])
+
+
+@pytest.mark.parametrize(
+    ("content", "rows", "row_bytes", "expected"),
+    [
+        (b"a;b\n1;2\n", 1, 3, True),
+        (b"a;b\r\n1;2\r\n", 1, 3, True),
+        (b"a;b\r\n1;2", 1, 3, True),
+        (BOM + b"a;b\n1;2\n\n3;4", 3, 6, True),
+        (b"a;b\n", 0, 0, True),
+        (b"a;b\n1;2\n", 1, 2, False),
+        (b"a;b\n1;2\n", 2, 3, False),
+        (b"a;b\n1;2\n\n3;4", 2, 6, False),
+        (b"a;b\r\n1;2\n3;4\r\n", 2, 6, False),
+        (b"a;b\n1;2\r\n", 1, 3, False),
+        (b"a\nx\ry\n", 2, 2, False),
+        (b"a\nx\ry\nz\n", 2, 4, False),
+    ],
+)
+@pytest.mark.parametrize("kind", [LineShape, CsvShape])
+def test_lines_are_all_there_is_if_every_byte_is_in_one_or_ends_one(
+    kind: type[LineShape],
+    content: bytes,
+    rows: int,
+    row_bytes: int,
+    expected: bool,  # noqa: FBT001 - a column of the table.
+) -> None:
+    shape = kind()
+    shape.feed(content)
+
+    assert shape.is_made_of(rows, row_bytes) is expected
 
 
 @given(bodies())
