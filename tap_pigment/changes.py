@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from tap_pigment.difference import Difference, Selection
 from tap_pigment.former import DESCRIPTION, Snapshot, describe, note_former
 from tap_pigment.identities import Identities
-from tap_pigment.noted import DEFAULT_LIMITS, Limits, NotedRows
+from tap_pigment.noted import FINGERPRINTS, NotedRows
+from tap_pigment.picking import DEFAULT_LIMITS, Limits, Picking
 from tap_pigment.sql import quoted_text
 
 if TYPE_CHECKING:
@@ -65,11 +66,16 @@ class Changes:
         self._makeup = makeup
         # What is gone can be told only where the key is still the same.
         self._formers = [former for former in formers if former.makeup.key_types == makeup.key_types]
+        self._may_repeat = len(self._formers) != 1 or self._has_copies(self._formers[0])
         self._sends_all = not (formers and is_all and all(former.makeup == makeup for former in formers))
         self.why_all: str | None = None
         self._limits = limits
-        self._rows = NotedRows(export, columns, key, limits)
+        self._rows = NotedRows(export, columns, key)
+        self._picking = Picking(export, columns, self._rows, limits)
         self._identities = Identities(export, self._rows, len(self._formers))
+
+    def _has_copies(self, former: Snapshot) -> bool:
+        return bool(self._engine.values(f"SELECT count(*) FROM {former.table}") != (former.rows,))
 
     @property
     def fingerprints(self) -> str:
@@ -83,7 +89,7 @@ class Changes:
             PigmentError: If it is not as it should be.
         """
         made = {former.fingerprints for former in self._formers}
-        self._rows.check(made, sends_all=self._sends_all)
+        self._rows.check(made, sends_all=self._sends_all, may_repeat=self._may_repeat)
         if self._rows.has_contents and not self._sends_all and self._most_rows > self._limits.compared:
             self._sends_all = True
             self.why_all = "lines or columns have another form, or DuckDB is another version"
@@ -100,16 +106,19 @@ class Changes:
         if self._sends_all:
             return self._all_rows()
         self._note_compared()
-        by = ", ".join(self._rows.by)
-        self._engine.execute(f"CREATE OR REPLACE TABLE unmatched AS FROM compared ANTI JOIN certain USING ({by})")
+        self._note_differing()
         if self._engine.values(f"SELECT count(*) > {self._limits.changed} FROM unmatched") == (True,):
-            self._engine.execute("DROP TABLE unmatched")
+            self._engine.execute("DROP TABLE differing")
             self._sends_all = True
             self.why_all = f"more than {self._limits.changed:,} have changed"
             self.check()
             return self._all_rows()
-        self._note_missing(self._rows.by)
-        if not self._rows.pick():
+        if not self._may_repeat and self._has_repeats:
+            self._may_repeat = True
+            self.check()
+            return self.difference()
+        self._note_missing_of_differing()
+        if not self._picking.pick():
             self.check()
             return self.difference()
         self._identities.count_affected()
@@ -136,6 +145,55 @@ class Changes:
     def _note_compared(self, where: str = "true") -> None:
         note_former(self._engine, self._formers, by=self._rows.by, is_summed=self._rows.is_summed, where=where)
         self._rows.note_compared(where)
+
+    def _note_differing(self) -> None:
+        """Put what is not both in the export and in all snapshots into `differing`, and the export's into `unmatched`.
+
+        Of several snapshots, what the export does not have is left out.
+        """
+        by = ", ".join(self._rows.by)
+        noted = ", ".join(dict.fromkeys([*self._rows.by, *self._rows.noted]))
+        differing = f"SELECT {noted}, row, NULL AS place FROM compared ANTI JOIN certain USING ({by})"
+        if len(self._formers) == 1:
+            differing = f"""
+                SELECT {noted}, row, place
+                FROM compared FULL JOIN (SELECT {by}, place FROM former) USING ({by})
+                WHERE row IS NULL OR place IS NULL
+            """
+        self._engine.execute(f"CREATE OR REPLACE TABLE differing AS {differing}")
+        self._engine.execute(
+            "CREATE OR REPLACE VIEW unmatched AS SELECT * EXCLUDE (place) FROM differing WHERE place IS NULL"
+        )
+
+    def _note_missing_of_differing(self) -> None:
+        """Put what only snapshots have into the table `missing`, as `_note_missing` does."""
+        if len(self._formers) > 1:
+            self._note_missing(self._rows.by)
+            return
+        names = ", ".join(dict.fromkeys([*self._rows.identity, *self._rows.by]))
+        places = "SELECT place FROM differing WHERE row IS NULL"
+        self._engine.execute(
+            f"CREATE OR REPLACE TABLE missing AS SELECT {names} FROM former SEMI JOIN ({places}) USING (place)"
+        )
+
+    @property
+    def _has_repeats(self) -> bool:
+        """Whether lines are alike, of those that the snapshot has or of the others.
+
+        In a snapshot, no two are. So as many as are not missing are matched, if each is by one line only.
+        """
+        if self._rows.has_contents:
+            return False  # That was found out when they were noted.
+        (before,) = self._engine.values("SELECT count(*) FROM former")
+        unmatched, missing, distinct = self._engine.values(
+            f"""
+            SELECT
+                count(*) FILTER (place IS NULL), count(*) FILTER (row IS NULL),
+                count(DISTINCT {FINGERPRINTS[0]}) FILTER (place IS NULL)
+            FROM differing
+            """
+        )
+        return bool(distinct < unmatched or before - missing != self._export.rows - unmatched)
 
     def _note_missing(self, by: Sequence[str]) -> None:
         """Put what only snapshots have into the table `missing`: its identities, and what it is compared by."""

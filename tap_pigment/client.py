@@ -16,6 +16,7 @@ from singer_sdk import metrics
 from singer_sdk.authenticators import BearerTokenAuthenticator
 
 from tap_pigment import protocol
+from tap_pigment.body import TryAgainError
 from tap_pigment.errors import PigmentExportError, RequestRefusedError
 from tap_pigment.failures import failure, is_retriable, is_success, not_csv
 from tap_pigment.folder import SpoolFolder
@@ -25,7 +26,7 @@ from tap_pigment.retry import Retry
 from tap_pigment.sample import SAMPLE_ROWS, receive_sample
 from tap_pigment.schema import ChangeDetection
 from tap_pigment.settings import is_loopback
-from tap_pigment.spool import Reception, Spool, TryAgainError
+from tap_pigment.spool import Reception, Spool
 from tap_pigment.transport import HTTP_2, Http2Adapter
 
 if TYPE_CHECKING:

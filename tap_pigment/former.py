@@ -44,8 +44,9 @@ class Snapshot:
 
     @property
     def table(self) -> str:
-        """The SQL that reads it."""
-        return f"read_parquet({quoted_text(str(self.path))})"
+        """The SQL that reads it, with the place in the file at which a row stands."""
+        source = f"read_parquet({quoted_text(str(self.path))}, file_row_number = true)"
+        return f"(SELECT * RENAME (file_row_number AS place) FROM {source})"
 
 
 def read_snapshot(engine: Engine, path: Path) -> Snapshot:
@@ -87,7 +88,8 @@ def note_former(
 ) -> None:
     """Put snapshots together in two views.
 
-    `former` has the rows of each, and its number as `origin`; `certain` has those that all of them have.
+    `former` has the rows of each, its number as `origin`, and where in it a row stands as `place`; `certain` has those
+    that all of them have.
 
     Args:
         engine: What puts them together.
@@ -102,11 +104,11 @@ def note_former(
     if is_summed:
         summed = f"SELECT origin, content, sum(copies)::BIGINT AS copies FROM ({rows}) GROUP BY origin, content"
         engine.execute(f"CREATE OR REPLACE TABLE former_contents AS {summed}")
-        rows = "FROM former_contents"
+        rows = "SELECT *, rowid AS place FROM former_contents"
     engine.execute(f"CREATE OR REPLACE VIEW former AS {rows}")
-    certain = "SELECT * EXCLUDE (origin) FROM former"
+    certain = "SELECT * EXCLUDE (origin, place) FROM former"
     if len(snapshots) > 1:
-        names = [name for (name, *_) in engine.execute("DESCRIBE former").fetchall() if name != "origin"]
+        names = [name for (name, *_) in engine.execute("DESCRIBE former").fetchall() if name not in {"origin", "place"}]
         chosen = [name if name in by else f"any_value({name}) AS {name}" for name in names]
         engine.execute(
             f"""

@@ -8,41 +8,22 @@ or below another header, cannot be compared.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_pigment.columns import KEYLESS, Column
 from tap_pigment.engine import version
 from tap_pigment.makeup import digest_of
-from tap_pigment.naming import CONTENT_HASH
 from tap_pigment.readers import LINE
-from tap_pigment.sql import cell, content_hash, fingerprints, key_text, quoted_name, text_fingerprints
+from tap_pigment.sql import cell, content_hash, fingerprints, key_text, text_fingerprints
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
 
     from tap_pigment.export import Export
 
 FINGERPRINTS = ("fingerprint_1", "fingerprint_2")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How many rows are worked on at once, so that there is memory for them.
-
-    Attributes:
-        picked: How many are picked out of an export one by one; where more have changed, all are read.
-        changed: How many are told apart from the others; where more have changed, all are sent.
-        compared: How many are compared at once by their key or content hash, which takes more than by fingerprints.
-    """
-
-    picked: int = 200_000
-    changed: int = 1_000_000
-    compared: int = 1_000_000
-
-
-DEFAULT_LIMITS = Limits()
+NOTED_OF_LINES = tuple(f"{made} AS {name}" for made, name in zip(text_fingerprints(LINE), FINGERPRINTS, strict=True))
+"""The SQL of the fingerprints of a line, by their names in a snapshot."""
 
 
 class NotedRows:
@@ -56,21 +37,20 @@ class NotedRows:
         export: The export.
         columns: The columns that are emitted.
         key: Names of the key's columns, or `KEYLESS`.
-        limits: How many rows are worked on at once.
 
     Attributes:
         key_cells: The cells of the key, by their names in a snapshot.
         is_keyless: Whether there are none.
         fingerprints: How the fingerprints were made.
         has_contents: Whether `content` is noted, and compared.
+        has_lines: Whether lines are noted.
     """
 
-    def __init__(self, export: Export, columns: Sequence[Column], key: Sequence[str], limits: Limits) -> None:
+    def __init__(self, export: Export, columns: Sequence[Column], key: Sequence[str]) -> None:
         self._export = export
         self._engine = export.engine
         self._columns = columns
         self._key = key
-        self._limits = limits
         self.is_keyless = tuple(key) == KEYLESS
         # By their names: in the next export the columns may stand elsewhere.
         key_columns = sorted((column for column in columns if column.name in key), key=lambda column: column.name)
@@ -78,7 +58,7 @@ class NotedRows:
         self.key_cells = {name: cell(column.position) for name, column in self._key_columns.items()}
         self.fingerprints = ""
         self.has_contents = True
-        self._has_lines = self._has_cells = self._has_repeats = False
+        self.has_lines = self._has_cells = self._has_repeats = False
 
     @property
     def identity(self) -> Sequence[str]:
@@ -93,6 +73,11 @@ class NotedRows:
         return ["content", "copies"] if self.is_keyless else [*self.key_cells, "content"]
 
     @property
+    def noted(self) -> Sequence[str]:
+        """The columns of `compared` that a row keeps when it is picked."""
+        return ["copies"] if self.is_summed else ["copies", *FINGERPRINTS]
+
+    @property
     def kept(self) -> Sequence[str]:
         """The columns of a snapshot."""
         return [*self.key_cells, *FINGERPRINTS, "content", "copies"]
@@ -103,17 +88,18 @@ class NotedRows:
         return self.is_keyless and self.has_contents
 
     @property
-    def _noted_keys(self) -> list[str]:
+    def noted_keys(self) -> list[str]:
         """The SQL of the key, by its names in a snapshot."""
         return [f"{key_text(column)} AS {name}" for name, column in self._key_columns.items()]
 
-    def check(self, formers: Collection[str], *, sends_all: bool) -> None:
+    def check(self, formers: Collection[str], *, sends_all: bool, may_repeat: bool) -> None:
         """Check the export, and note what is compared of each row.
 
         Args:
             formers: How the fingerprints were made that these will be compared with.
             sends_all: Whether all rows leave. If not, cells of rows that were there before have been checked, and
                 those of others will be.
+            may_repeat: Whether lines may be alike; if not, that has to be found out when they are compared.
 
         Raises:
             PigmentError: If the export is not as it should be.
@@ -122,28 +108,25 @@ class NotedRows:
         of_lines = f"{version()} lines {digest_of(self._export.spool.header)}"
         if sends_all or set(formers) != {of_lines}:
             self._export.count_cells()
-        self._has_lines = self._note_lines()
-        self.fingerprints = of_lines if self._has_lines else f"{version()} cells"
+        self.has_lines = self._export.note_lines(NOTED_OF_LINES)
+        self.fingerprints = of_lines if self.has_lines else f"{version()} cells"
         self.has_contents = sends_all or any(former != self.fingerprints for former in formers)
-        self._has_cells = self.has_contents or not self._has_lines
-        if not self._has_cells:
+        self._has_cells = self.has_contents or not self.has_lines
+        self._has_repeats = False
+        if not self._has_cells and may_repeat:
             (distinct,) = self._engine.values(f"SELECT count(DISTINCT {FINGERPRINTS[0]}) FROM noted_lines")
             self._has_repeats = distinct < self._export.rows
             self._has_cells = self._has_repeats and not self.is_keyless  # To look at the key.
         if self._has_cells:
             if not self._export.count_cells():
-                self.check(formers, sends_all=sends_all)
+                self.check(formers, sends_all=sends_all, may_repeat=may_repeat)
                 return
             self._note_cells(sends_all=sends_all)
         self._note_current()
 
-    def _note_lines(self) -> bool:
-        made = text_fingerprints(LINE)
-        return self._export.note_lines([f"{text} AS {name}" for text, name in zip(made, FINGERPRINTS, strict=True)])
-
     def _note_cells(self, *, sends_all: bool) -> None:
-        noted = self._noted_keys
-        if not self._has_lines:
+        noted = self.noted_keys
+        if not self.has_lines:
             made = fingerprints(self._columns)
             noted += [f"{cells} AS {name}" for cells, name in zip(made, FINGERPRINTS, strict=True)]
         if self.has_contents:
@@ -159,7 +142,7 @@ class NotedRows:
         names = ", ".join([*(self.key_cells if self._has_cells else ()), *FINGERPRINTS, *contents])
         if not self._has_cells:
             source = f"SELECT {names}, rowid AS row FROM noted_lines"
-        elif self._has_lines:
+        elif self.has_lines:
             source = f"SELECT {names}, noted.rowid AS row FROM noted POSITIONAL JOIN noted_lines"
         else:
             source = f"SELECT {names}, rowid AS row FROM noted"
@@ -184,53 +167,3 @@ class NotedRows:
             )
             compared = "FROM summed"
         self._engine.execute(f"CREATE OR REPLACE VIEW compared AS {compared}")
-
-    def pick(self) -> bool:
-        """Read the cells of the rows in the table `unmatched` into the table `picked`, and check them.
-
-        Returns:
-            Whether these lines are rows. If not, the export is to be checked anew, and compared by its cells.
-
-        Raises:
-            PigmentError: If they are not as they should be.
-        """
-        picked = self._engine.execute(
-            f"SELECT row FROM unmatched ORDER BY row LIMIT {self._limits.picked + 1}"
-        ).fetchall()
-        made = ", ".join([*self._noted_keys, f"{content_hash(self._columns)} AS {quoted_name(CONTENT_HASH)}"])
-        noted = ", ".join(["row", "copies", *(() if self.is_summed else FINGERPRINTS)])
-        with self._source([row for (row,) in picked]) as source:
-            if source is None:
-                return False
-            table, place = source
-            self._engine.execute(
-                f"""
-                CREATE OR REPLACE TABLE picked AS
-                WITH placed AS (SELECT *, row_number() OVER () - 1 AS place FROM {table}),
-                     wanted AS (SELECT {place} AS place, {noted} FROM unmatched)
-                SELECT *, {made}, unhex({quoted_name(CONTENT_HASH)}) AS content FROM placed JOIN wanted USING (place)
-                """
-            )
-        found, due = self._engine.values("SELECT (SELECT count(*) FROM picked), (SELECT count(*) FROM unmatched)")
-        if found != due:
-            raise RuntimeError(f"{self._export.name}: {found:,} of {due:,} rows were found again.")
-        self._export.check_types(self._columns, "picked")
-        return True
-
-    @contextmanager
-    def _source(self, picked: Sequence[int]) -> Iterator[tuple[str, str] | None]:
-        """Give the SQL that reads these rows of the export, and that of the place in it at which a row stands.
-
-        It is None if rows were taken for lines that are none.
-        """
-        if len(picked) <= self._limits.picked:
-            path = self._export.spool.path.with_suffix(".picked")
-            with self._export.picked(path, picked) as table:
-                if table:
-                    yield table, "row_number() OVER (ORDER BY row) - 1"
-                    return
-        if self._export.count_cells():
-            self._export.read_strictly()
-            yield self._export.table, "row"
-        else:
-            yield None

@@ -56,6 +56,23 @@ def write_rows(source: Path, shape: LineShape, target: Path, rows: Sequence[int]
             first += len(records)
 
 
+def write_spans(source: Path, shape: LineShape, target: Path, spans: Sequence[tuple[int, int]]) -> None:
+    """Write the header and some lines of a CSV file to another file.
+
+    Args:
+        source: A file in which every row is one line.
+        shape: What was counted in it.
+        target: The file to write.
+        spans: Where the lines start, in bytes below the header, and how many bytes they have with their line ends.
+    """
+    with source.open("rb", buffering=0) as body, target.open("wb") as part:
+        first = _row_start(body, shape, 0)
+        _copy(body, part, 0, first)
+        for start, size in spans:
+            body.seek(first + start)
+            part.write(body.read(size))
+
+
 def _records(body: BinaryIO, shape: LineShape, start: int) -> Iterator[list[bytes]]:
     """Yield rows, some at a time and without their line ends, from where the first of them starts."""
     begun = b""

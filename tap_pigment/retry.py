@@ -11,9 +11,9 @@ import backoff
 import requests
 from urllib3.exceptions import ReadTimeoutError
 
+from tap_pigment.body import TryAgainError
 from tap_pigment.errors import PigmentExportError
 from tap_pigment.failures import WINDOW_SECONDS, redacted, seconds_before_retry
-from tap_pigment.spool import TryAgainError
 
 if TYPE_CHECKING:
     import logging

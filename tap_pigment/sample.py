@@ -6,11 +6,12 @@ import csv
 import itertools
 from typing import TYPE_CHECKING
 
+from tap_pigment.body import TryAgainError, decoded_pieces, unproven_end
 from tap_pigment.csv_rows import is_not_utf8, rows_one_by_one, write_quoted
 from tap_pigment.errors import PigmentExportError
 from tap_pigment.failures import not_csv
 from tap_pigment.shape import CsvShape, shape_of
-from tap_pigment.spool import Spool, TryAgainError, decoded_pieces, malformed, read_header, unproven_end
+from tap_pigment.spool import Spool, malformed, read_header
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -125,7 +125,12 @@ class LineShape:
         """
         first_line = len(self._start.partition(b"\n")[0].rstrip(b"\r"))
         ends = self.size - self._mark_bytes - first_line - row_bytes
-        return rows == self.rows and ends == (2 if self._has_returns else 1) * self.lines
+        return rows == self.rows and ends == self.line_end_bytes * self.lines
+
+    @property
+    def line_end_bytes(self) -> int:
+        """Bytes of each line end, if all are alike."""
+        return 2 if self._has_returns else 1
 
 
 class CsvShape(LineShape):

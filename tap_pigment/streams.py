@@ -17,6 +17,7 @@ from singer_sdk.streams import RESTStream
 
 from tap_pigment import engine
 from tap_pigment.batches import Batches
+from tap_pigment.body import TryAgainError
 from tap_pigment.bookmark import next_version, read_bookmark
 from tap_pigment.catalog import HOW_TO_REFRESH, selected_columns
 from tap_pigment.dispatch import Dispatch
@@ -26,7 +27,6 @@ from tap_pigment.naming import CONTENT_HASH, DELETED_AT
 from tap_pigment.outcome import map_errors
 from tap_pigment.protocol import Right
 from tap_pigment.schema import ChangeDetection
-from tap_pigment.spool import TryAgainError
 from tap_pigment.writer import BlockWriter
 
 if TYPE_CHECKING:

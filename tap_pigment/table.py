@@ -6,18 +6,18 @@ Cells are read as text; a blank cell is the empty text, for an export does not t
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_pigment.csv_rows import first_fault, plain_header, rewrite
 from tap_pigment.engine import Engine
 from tap_pigment.errors import FoundLateError, MalformedExportError
-from tap_pigment.parts import write_part, write_rows
+from tap_pigment.parts import write_part, write_rows, write_spans
 from tap_pigment.readers import LINE, cells_in, lines_in
 from tap_pigment.shape import CsvShape, LineShape, shape_of
 from tap_pigment.sql import cell, sum_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from typing import Self
 
@@ -30,6 +30,13 @@ _MAX_BLOCK_ROWS = 500  # They stay in the cache of the processor: with 4,000 it 
 # DuckDB works on so many rows at a time, and holds each several times: as read, hashed, as a line.
 _VECTOR_ROWS = 2_048
 _COPIES = 8
+
+
+class Picked(NamedTuple):
+    """The SQL that reads a file of some rows of an export, in their order: as cells, and as lines."""
+
+    cells: str
+    lines: str
 
 
 class Table(AbstractContextManager["Table"]):
@@ -212,17 +219,44 @@ class Table(AbstractContextManager["Table"]):
             path.unlink()
 
     @contextmanager
-    def picked(self, path: Path, rows: Sequence[int]) -> Iterator[str | None]:
-        """Give the SQL that reads these rows (from 0, in their order), by way of a file `path`.
+    def picked(self, path: Path, wanted: str) -> Iterator[Picked | None]:
+        """Give some rows of the export, by way of a file `path`.
 
         It is None if DuckDB does not find the rows and bytes that are counted in the file.
+
+        Args:
+            path: The file.
+            wanted: The table that has the rows' numbers, from 0, as `row`.
         """
+        rows = [row for (row,) in self.engine.execute(f"SELECT row FROM {wanted} ORDER BY row").fetchall()]
+        with self._whole_rows(path, len(rows), lambda: write_rows(self._path, self._shape, path, rows)) as picked:
+            yield picked
+
+    @contextmanager
+    def picked_lines(self, path: Path, wanted: str) -> Iterator[Picked | None]:
+        """Give some lines of `noted_lines`, as `picked` does rows; None if they are none."""
+        size = f"bytes + {self._shape.line_end_bytes}"
+        spans = self.engine.execute(
+            f"""
+            WITH placed AS (
+                SELECT rowid AS row, {size} AS size, sum({size}) OVER (ROWS UNBOUNDED PRECEDING)::BIGINT AS after
+                FROM noted_lines
+            )
+            SELECT after - size, size FROM placed SEMI JOIN {wanted} USING (row) ORDER BY row
+            """
+        ).fetchall()
+        with self._whole_rows(path, len(spans), lambda: write_spans(self._path, self._shape, path, spans)) as picked:
+            yield picked
+
+    @contextmanager
+    def _whole_rows(self, path: Path, rows: int, write: Callable[[], None]) -> Iterator[Picked | None]:
         try:
             path.touch(mode=0o600)
             with self.engine.room_needed():
-                write_rows(self._path, self._shape, path, rows)
+                write()
                 shape = shape_of(path)
-            is_whole = shape.rows == len(rows) and self._counted_values(path, shape) is not None
-            yield self._table_in(path, shape) if is_whole else None
+            is_whole = shape.rows == rows and self._counted_values(path, shape) is not None
+            lines = lines_in(path, longest_line=shape.longest_line)
+            yield Picked(self._table_in(path, shape), lines) if is_whole else None
         finally:
             path.unlink()

@@ -18,11 +18,12 @@ ALLOWED = {
     "__main__": "tap",
     "ahead": "",
     "batches": "errors outlet",
+    "body": "errors failures protocol transport",
     "bookmark": "",
     "catalog": "columns discovery errors listing naming protocol schema settings",
-    "changes": "columns difference export former identities makeup noted sql",
+    "changes": "columns difference export former identities makeup noted picking sql",
     "check": "client errors failures listing protocol settings",
-    "client": "errors failures folder pacing protocol retry sample schema settings spool transport",
+    "client": "body errors failures folder pacing protocol retry sample schema settings spool transport",
     "columns": "errors naming",
     "command": "errors failures outcome",
     "connection": "",
@@ -45,27 +46,28 @@ ALLOWED = {
     "listing": "client errors naming protocol settings",
     "makeup": "columns",
     "naming": "",
-    "noted": "columns engine export makeup naming readers sql",
+    "noted": "columns engine export makeup readers sql",
     "outcome": "errors schema",
     "outlet": "columns difference export lines naming sql values",
+    "picking": "columns export naming noted sql",
     "pacing": "failures settings tally",
     "parts": "shape",
     "protocol": "errors",
     "pruning": "bookmark snapshots",
     "readers": "shape sql",
-    "retry": "errors failures pacing protocol settings spool",
+    "retry": "body errors failures pacing protocol settings",
     "rowwise": (
         "bookmark changes columns deletions delivery difference dispatch errors export former guard outlet snapshots"
     ),
-    "sample": "csv_rows errors failures folder protocol shape spool",
+    "sample": "body csv_rows errors failures folder protocol shape spool",
     "schema": "",
     "settings": "naming schema",
     "shape": "",
     "snapshots": "errors",
-    "spool": "csv_rows errors failures folder protocol shape transport",
+    "spool": "body csv_rows errors failures folder protocol shape",
     "sql": "columns naming",
     "streams": (
-        "batches bookmark catalog client columns delivery dispatch engine errors makeup naming outcome "
+        "batches body bookmark catalog client columns delivery dispatch engine errors makeup naming outcome "
         "protocol schema settings spool tap writer"
     ),
     "table": "csv_rows engine errors parts readers shape spool sql",
@@ -81,7 +83,7 @@ ALLOWED = {
 
 # `client` talks to Pigment, over `transport`; `retry` knows what can break; the others name a request or a response.
 IMPORT_REQUESTS = {"client", "retry", "transport"}
-IMPORT_REQUESTS_FOR_TYPES = {"connection", "sample", "spool", "streams", "tally"}
+IMPORT_REQUESTS_FOR_TYPES = {"body", "connection", "sample", "spool", "streams", "tally"}
 
 
 def imported(tree: ast.Module, *, for_types: bool = True) -> set[str]:

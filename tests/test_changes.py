@@ -19,8 +19,8 @@ from tap_pigment.digest import digest
 from tap_pigment.errors import KeysNotUniqueError, SnapshotError
 from tap_pigment.former import Snapshot, read_snapshot
 from tap_pigment.makeup import Makeup, digest_of
-from tap_pigment.noted import DEFAULT_LIMITS, Limits
 from tap_pigment.outlet import Outlet
+from tap_pigment.picking import DEFAULT_LIMITS, Limits
 from tap_pigment.sql import fingerprints
 from tests.exports import COLUMNS, export_of
 

@@ -12,12 +12,12 @@ import pytest
 import requests
 from h2.errors import ErrorCodes
 
+from tap_pigment.body import TryAgainError, unproven_end
 from tap_pigment.client import Client
 from tap_pigment.errors import PigmentError, PigmentExportError
 from tap_pigment.protocol import Block, BlockType, export
 from tap_pigment.sandbox.server import serving
 from tap_pigment.settings import Settings
-from tap_pigment.spool import TryAgainError, unproven_end
 from tests.conftest import of_type, records, written
 from tests.pigment import CSV, Answer
 from tests.wire import HEAD, OK, http2, listening, read_request

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_pigment.csv_rows import rows_one_by_one
-from tap_pigment.parts import write_part, write_rows
+from tap_pigment.parts import write_part, write_rows, write_spans
 from tap_pigment.shape import shape_of
 from tests.test_shape import Body, bodies
 
@@ -93,3 +93,15 @@ def test_a_row_longer_than_all_that_is_read_at_once_can_be_chosen(tmp_path: Path
 
     assert rows_chosen(tmp_path, [1]) == [["a", "b"], ["2", "y"]]
     assert rows_chosen(tmp_path, [0, 2]) == [["a", "b"], ["1", long.replace('""', '"')], ["3", long.replace('""', '"')]]
+
+
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+def test_lines_are_found_at_their_places_below_the_header(tmp_path: Path, bom: bytes) -> None:
+    lines = [b"%06d;%s\r\n" % (number, b"x" * (number % 50)) for number in range(20_000)]
+    (tmp_path / "export.csv").write_bytes(bom + b"a;b\r\n" + b"".join(lines))
+    wanted = [0, 1, 7_000, 19_999]
+    spans = [(sum(map(len, lines[:number])), len(lines[number])) for number in wanted]
+
+    write_spans(tmp_path / "export.csv", shape_of(tmp_path / "export.csv"), tmp_path / "lines.csv", spans)
+
+    assert (tmp_path / "lines.csv").read_bytes() == bom + b"a;b\r\n" + b"".join(lines[number] for number in wanted)

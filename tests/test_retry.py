@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 import pytest
 import requests
 
+from tap_pigment.body import TryAgainError
 from tap_pigment.errors import ApiKeyError, PigmentError, PigmentExportError
 from tap_pigment.failures import failure
 from tap_pigment.pacing import Pacer
 from tap_pigment.protocol import list_blocks
 from tap_pigment.retry import Retry
 from tap_pigment.settings import Settings
-from tap_pigment.spool import TryAgainError
 from tests.conftest import Clock
 
 CALL = list_blocks("app-1")

@@ -9,12 +9,13 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_pigment.body import TryAgainError
 from tap_pigment.errors import MalformedExportError, PigmentError, PigmentExportError
 from tap_pigment.folder import SpoolFolder
 from tap_pigment.protocol import Block, BlockType, export
 from tap_pigment.sample import SAMPLE_ROWS, receive_sample
 from tap_pigment.shape import CsvShape
-from tap_pigment.spool import Spool, TryAgainError
+from tap_pigment.spool import Spool
 
 CALL = export(
     Block("id-1", "Plan", BlockType.TABLE, "app-1"), "reading the columns of plan", friendly=False, request={}
