@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tap_pigment.protocol import Call
 
-_PIECE_BYTES = 1 << 18
+_PIECE_BYTES = 1 << 20
 _ZLIB_OR_GZIP = zlib.MAX_WBITS | 32  # Whichever the header says.
 
 

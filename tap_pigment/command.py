@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import json
 import sys
@@ -51,8 +50,6 @@ class PigmentCommand(SingerCommand):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's own signature.
         """Run the command."""
-        # All that was imported stays. Else Python looks for garbage among it at its exit: a tenth of a short run.
-        gc.freeze()
         try:
             return super().main(*args, **kwargs)
         except STREAM_ERRORS as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tap_pigment.columns import KEYLESS, Column
+from tap_pigment.lines import WholeLines
 from tap_pigment.naming import CONTENT_HASH, DELETED_AT, OCCURRENCE
 from tap_pigment.sql import json_value, quoted_name, quoted_text, value
 from tap_pigment.values import record_maker
@@ -49,8 +50,9 @@ class Deletions:
         for name, key_value in self._key_values():
             parts += [quoted_text(f"{json.dumps(name)}:"), key_value, quoted_text(",")]
         parts.append(quoted_text(f'"{DELETED_AT}":{json.dumps(self.deleted_at)}}}{after}\n'))
-        for rows in self._blocks(f"encode(concat({', '.join(parts)}))"):
-            yield b"".join([line for (line,) in rows]), len(rows)
+        lines = WholeLines(self.engine.execute(f"SELECT encode(concat({', '.join(parts)})) FROM {self.gone.table}"))
+        while (block := lines.fetch(_BLOCK_ROWS))[1]:
+            yield block
 
     def records(self) -> Iterator[dict[str, Any]]:
         """Yield each as a record in which every column outside of the key is null, for stream maps to look at."""

@@ -1,4 +1,4 @@
-"""Rows as lines of JSON, which take their `contentHash` in Python."""
+"""Rows as lines of JSON, which take their `contentHash` in Python unless they have it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,22 @@ from tap_pigment.naming import OCCURRENCE
 
 if TYPE_CHECKING:
     import duckdb
+
+
+class WholeLines:
+    """Lines of JSON, fetched in blocks.
+
+    Args:
+        result: The lines, as bytes.
+    """
+
+    def __init__(self, result: duckdb.DuckDBPyConnection) -> None:
+        self._result = result
+
+    def fetch(self, rows: int) -> tuple[bytes, int]:
+        """Return the next lines, at most so many, and how many they are: 0 at the end."""
+        block = self._result.fetchmany(rows)
+        return b"".join([line for (line,) in block]), len(block)
 
 
 class Lines:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_pigment.columns import KEYLESS, Column
-from tap_pigment.lines import Lines
+from tap_pigment.lines import Lines, WholeLines
 from tap_pigment.naming import CONTENT_HASH, DELETED_AT, OCCURRENCE
 from tap_pigment.sql import (
     cheap_hash,
@@ -75,17 +75,23 @@ class Outlet:
             sent += block[1]
         self.check_count(sent)
 
-    def json_lines(self) -> Lines:
+    def json_lines(self) -> Lines | WholeLines:
         """Return each row's record as a line of JSON."""
         return self._lines("", "")
 
-    def _lines(self, before: str, after: str) -> Lines:
+    def _lines(self, before: str, after: str) -> Lines | WholeLines:
         """Return each row's record as a line of JSON, with JSON before and after it."""
-        start = f"encode({record_start(self._columns, before=before)})"
-        selected = [start, f"encode({netstrings(self._columns)})", *([OCCURRENCE] if self._is_numbered else [])]
+        start = record_start(self._columns, before=before)
+        end = (f',"{DELETED_AT}":null' if self._deleted_at else "") + f"}}{after}\n"
+        if self._selection:
+            numbered = [quoted_text(f',"{OCCURRENCE}":'), OCCURRENCE] if self._is_numbered else []
+            parts = [start, quoted_name(CONTENT_HASH), quoted_text('"'), *numbered, quoted_text(end)]
+            line = f"encode(concat({', '.join(parts)}))"
+            return WholeLines(self._export.engine.execute(f"SELECT {line} FROM {self._selection.table}"))
+        selected = [f"encode({start})", f"encode({netstrings(self._columns)})"]
+        selected += [OCCURRENCE] if self._is_numbered else []
         result = self._export.engine.execute(f"SELECT {', '.join(selected)} FROM {self._rows()}")
-        deleted_at = f',"{DELETED_AT}":null' if self._deleted_at else ""
-        return Lines(result, f"{deleted_at}}}{after}\n", is_first=OCCURRENCE in self._added and not self._is_numbered)
+        return Lines(result, end, is_first=OCCURRENCE in self._added and not self._is_numbered)
 
     def _blocks(self, selected: str) -> Iterator[list[Any]]:
         """Yield all rows of what is selected, some at a time."""

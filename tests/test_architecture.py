@@ -28,7 +28,7 @@ ALLOWED = {
     "command": "errors failures outcome",
     "connection": "",
     "csv_rows": "shape",
-    "deletions": "columns difference engine naming sql values",
+    "deletions": "columns difference engine lines naming sql values",
     "delivery": "bookmark deletions outlet",
     "difference": "",
     "digest": "columns export makeup sql",
