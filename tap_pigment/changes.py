@@ -113,7 +113,7 @@ class Changes:
             self.why_all = f"more than {self._limits.changed:,} have changed"
             self.check()
             return self._all_rows()
-        if not self._may_repeat and self._has_repeats:
+        if self._rows.assumes_unique and self._has_repeats:
             self._may_repeat = True
             self.check()
             return self.difference()
@@ -182,8 +182,6 @@ class Changes:
 
         In a snapshot, no two are. So as many as are not missing are matched, if each is by one line only.
         """
-        if self._rows.has_contents:
-            return False  # That was found out when they were noted.
         (before,) = self._engine.values("SELECT count(*) FROM former")
         unmatched, missing, distinct = self._engine.values(
             f"""

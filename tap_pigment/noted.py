@@ -44,6 +44,7 @@ class NotedRows:
         fingerprints: How the fingerprints were made.
         has_contents: Whether `content` is noted, and compared.
         has_lines: Whether lines are noted.
+        assumes_unique: Whether lines are taken to differ from each other, which is left to be found out.
     """
 
     def __init__(self, export: Export, columns: Sequence[Column], key: Sequence[str]) -> None:
@@ -58,6 +59,7 @@ class NotedRows:
         self.key_cells = {name: cell(column.position) for name, column in self._key_columns.items()}
         self.fingerprints = ""
         self.has_contents = True
+        self.assumes_unique = False
         self.has_lines = self._has_cells = self._has_repeats = False
 
     @property
@@ -99,7 +101,7 @@ class NotedRows:
             formers: How the fingerprints were made that these will be compared with.
             sends_all: Whether all rows leave. If not, cells of rows that were there before have been checked, and
                 those of others will be.
-            may_repeat: Whether lines may be alike; if not, that has to be found out when they are compared.
+            may_repeat: Whether lines are likely to be alike; if not, they are taken to differ from each other.
 
         Raises:
             PigmentError: If the export is not as it should be.
@@ -113,7 +115,8 @@ class NotedRows:
         self.has_contents = sends_all or any(former != self.fingerprints for former in formers)
         self._has_cells = self.has_contents or not self.has_lines
         self._has_repeats = False
-        if not self._has_cells and may_repeat:
+        self.assumes_unique = not (self._has_cells or may_repeat)
+        if not (self._has_cells or self.assumes_unique):
             (distinct,) = self._engine.values(f"SELECT count(DISTINCT {FINGERPRINTS[0]}) FROM noted_lines")
             self._has_repeats = distinct < self._export.rows
             self._has_cells = self._has_repeats and not self.is_keyless  # To look at the key.
