@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from tap_pigment.protocol import Call
 
-_PIECE_BYTES = 1 << 20
 _ZLIB_OR_GZIP = zlib.MAX_WBITS | 32  # Whichever the header says.
 
 
@@ -40,8 +39,8 @@ class TryAgainError(RetriableAPIError):
         self.leaves_no_quota = leaves_no_quota(response.status_code, response.headers)
 
 
-def decoded_pieces(response: Response, call: Call) -> Iterator[bytes]:
-    """Yield a body as it was before it was compressed.
+def decoded_pieces(response: Response, call: Call, *, piece_bytes: int) -> Iterator[bytes]:
+    """Yield a body as it was before it was compressed, so many bytes at a time as they came.
 
     `requests` takes a compressed body that lacks its end for whole, so that is undone here.
 
@@ -51,11 +50,11 @@ def decoded_pieces(response: Response, call: Call) -> Iterator[bytes]:
     # Without this header the pieces come as they were sent.
     encoding = response.raw.headers.pop("Content-Encoding", "identity").lower()
     if encoding in {"identity", ""}:
-        yield from response.iter_content(_PIECE_BYTES)
+        yield from response.iter_content(piece_bytes)
         return
     decompressor = zlib.decompressobj(_ZLIB_OR_GZIP)
     try:
-        for piece in response.iter_content(_PIECE_BYTES):
+        for piece in response.iter_content(piece_bytes):
             while piece:
                 if decompressor.eof:  # What follows the end of a compressed part is the next part.
                     decompressor = zlib.decompressobj(_ZLIB_OR_GZIP)

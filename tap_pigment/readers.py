@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_pigment.shape import DELIMITER
+from tap_pigment.shape import DELIMITER, NO_DELIMITER
 from tap_pigment.sql import cell, quoted_text, without_globs
 
 if TYPE_CHECKING:
@@ -14,8 +14,6 @@ LINE = "line"
 """The name under which DuckDB has a line of a file that is read as lines."""
 
 _BUFFER_BYTES = 8 << 20
-# Texts hardly ever have it; DuckDB refuses a line that does, and the export is read as cells.
-_NO_DELIMITER = "\x01"
 
 
 def cells_in(path: Path, width: int, *, longest_line: int, parallel: bool) -> str:
@@ -46,7 +44,7 @@ def lines_in(path: Path, *, longest_line: int) -> str:
         path: The file.
         longest_line: A length in bytes that no line exceeds.
     """
-    return _read_csv(path, [LINE], longest_line, delim=quoted_text(_NO_DELIMITER), quote="''", escape="''")
+    return _read_csv(path, [LINE], longest_line, delim=quoted_text(NO_DELIMITER), quote="''", escape="''")
 
 
 def _read_csv(path: Path, names: list[str], longest_line: int, **options: str) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tap_pigment.protocol import Call
 
 SAMPLE_ROWS = 1_000
+_PIECE_BYTES = 1 << 18  # No more than a sample needs.
 
 
 def receive_sample(response: Response, received_at: datetime, call: Call, folder: SpoolFolder, *, rows: int) -> Spool:
@@ -35,7 +36,7 @@ def receive_sample(response: Response, received_at: datetime, call: Call, folder
     path = folder.new_file()
     try:
         with response, path.open("wb") as body:
-            for piece in decoded_pieces(response, call):
+            for piece in decoded_pieces(response, call, piece_bytes=_PIECE_BYTES):
                 if not shape.size and (problem := not_csv(response.headers.get("Content-Type", ""), piece)):
                     raise TryAgainError(PigmentExportError(f"While {call.purpose}: {problem}."), response)
                 shape.feed(piece)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DELIMITER = ";"
+NO_DELIMITER = "\x01"
+"""What stands for a delimiter where lines are read as they are; texts hardly ever have it."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MAX_HEADER_BYTES = 1 << 20
@@ -60,6 +62,7 @@ class LineShape:
         self._start = b""
         self._has_header = False
         self._has_returns = False
+        self._is_undelimited = True
         self._held: bytes | None = b""
 
     def feed(self, piece: bytes) -> None:
@@ -83,6 +86,7 @@ class LineShape:
             self._start = (self._start + piece)[:_MAX_HEADER_BYTES]
             self._has_header = any(b"\n" in run for run in self._start.split(b'"')[::2])
         self._has_returns = self._has_returns or b"\r" in piece
+        self._is_undelimited = self._is_undelimited and NO_DELIMITER.encode() not in piece
         self._line_bytes += len(piece)
         self.longest_line = max(self.longest_line, self._line_bytes)
         before = self.lines
@@ -119,13 +123,15 @@ class LineShape:
     def is_made_of(self, rows: int, row_bytes: int) -> bool:
         """Return whether below the first line there is nothing but these lines, and all end in the same way.
 
+        DuckDB drops the delimiter from the end of a line, so nothing is proven where there is one.
+
         Args:
             rows: How many lines.
             row_bytes: Bytes of all of them, without line ends.
         """
         first_line = len(self._start.partition(b"\n")[0].rstrip(b"\r"))
         ends = self.size - self._mark_bytes - first_line - row_bytes
-        return rows == self.rows and ends == self.line_end_bytes * self.lines
+        return self._is_undelimited and rows == self.rows and ends == self.line_end_bytes * self.lines
 
     @property
     def line_end_bytes(self) -> int:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tap_pigment.folder import SpoolFolder
     from tap_pigment.protocol import Call
 
+_PIECE_BYTES = 1 << 20
 _MIN_TRIES_TO_TRUST_AN_END = 2
 
 
@@ -111,6 +112,7 @@ class Reception:
             raise
         spool = Spool(path, shape, header, received_at, digest.hexdigest() if digest else None)
         if shape.line_ends or not line_end_expected:
+            self.forget()
             return spool
         for former in self._unended:
             former.delete()
@@ -136,7 +138,7 @@ class Reception:
             TryAgainError: If the transport does not vouch for its end, or if it is no export from the start.
         """
         start = True
-        for piece in decoded_pieces(response, self._call):
+        for piece in decoded_pieces(response, self._call, piece_bytes=_PIECE_BYTES):
             if self._is_cancelled():
                 raise PigmentExportError(f"While {self._call.purpose}: the run was stopped.")
             if start and (problem := not_csv(response.headers.get("Content-Type", ""), piece)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +139,33 @@ def test_the_table_has_what_the_export_has_after_each_night(
 
         assert live(consumer) == Counter(map(tuple, version))
     assert of_type(nights.night(export(header, versions[-1][::-1])), "RECORD") == []
+
+
+# DuckDB drops the byte that separates nothing from the end of a line, which makes up for the other line end.
+UNLIKE = {
+    "first with it": ["Code;Name\r\nA;x\x01\nB;y\r\n", "Code;Name\r\nA;x\r\nB;y\r\n"],
+    "then with it": ["Code;Name\r\nA;x\r\nB;y\r\n", "Code;Name\r\nA;x\x01\nB;y\r\n"],
+    "with it in between": [
+        "Code;Name\r\nA;x\r\nB;y\r\n",
+        "Code;Name\r\nA;q\x01\nB;y\r\n",
+        "Code;Name\r\nA;q\r\nB;y\r\n",
+    ],
+}
+
+
+@pytest.mark.parametrize("key", [["Code"], []], ids=["keyed", "keyless"])
+@pytest.mark.parametrize("bodies", UNLIKE.values(), ids=UNLIKE)
+def test_lines_that_duckdb_reads_alike_are_told_apart(
+    bodies: list[str], key: list[str], pigment: Pigment, tap: MakeTap, settings: dict[str, Any]
+) -> None:
+    settings["stream_overrides"] = {"countries": {"key_columns": key}}
+    nights = Nights(pigment, tap, settings)
+    consumer = Consumer()
+
+    for body in bodies:
+        consumer.take(nights.night(body))
+
+        assert live(consumer) == Counter(tuple(line.split(";")) for line in re.split("\r?\n", body)[1:-1])
 
 
 @pytest.mark.parametrize("before", ["none", "stream"])

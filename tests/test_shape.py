@@ -128,6 +128,7 @@ def test_lines_alone_are_counted_whatever_stands_in_them(body: Body, data: st.Da
         (b"a;b\n1;2\r\n", 1, 3, False),
         (b"a\nx\ry\n", 2, 2, False),
         (b"a\nx\ry\nz\n", 2, 4, False),
+        (b"a\r\nx\x01\ny\r\n", 2, 2, False),
     ],
 )
 @pytest.mark.parametrize("kind", [LineShape, CsvShape])

@@ -140,12 +140,16 @@ def test_what_has_more_lines_than_rows_is_compared_by_its_cells(second: Nights) 
     assert live(consumer) == [*CELLS[:2], ("ES", "Spain", 4.5)]
 
 
-def test_an_export_of_which_no_cell_was_counted_leaves_nothing_on_the_disk(second: Nights, tmp_path: Path) -> None:
+@pytest.mark.parametrize("body", ["Code;Name;Size\r\nFR;France\r\n", CHANGED.removesuffix("\r\n")])
+def test_what_a_try_has_left_is_gone_when_the_export_has_left(second: Nights, tmp_path: Path, body: str) -> None:
     spool = tmp_path / "spool"
     spool.mkdir()
-    second.run(spool_dir=str(spool))
-    second.pigment.answer_next_exports(Answer(body=b"Code;Name;Size\r\nFR;France\r\n", headers=CSV))
+    second.run()
+    tap = second.tap(spool_dir=str(spool))
+    second.pigment.exports[second.block] = CHANGED.encode()
+    second.pigment.answer_next_exports(Answer(body=body.encode(), headers=CSV))
 
-    second.night(CHANGED, spool_dir=str(spool))
+    tap.sync_all()
 
-    assert [path for path in spool.rglob("*") if path.is_file() and path.suffix != ".lock"] == []
+    assert [path.parent for path in spool.rglob("export-*")] == []
+    assert len(list(spool.iterdir())) == 1  # As long as the tap lives.
