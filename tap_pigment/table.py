@@ -255,7 +255,8 @@ class Table(AbstractContextManager["Table"]):
             with self.engine.room_needed():
                 write()
                 shape = shape_of(path)
-            is_whole = shape.rows == rows and self._counted_values(path, shape) is not None
+            are_rows = shape.rows == rows and not shape.open_quote
+            is_whole = are_rows and self._counted_values(path, shape) is not None
             lines = lines_in(path, longest_line=shape.longest_line)
             yield Picked(self._table_in(path, shape), lines) if is_whole else None
         finally:
