@@ -128,6 +128,15 @@ def test_wherever_an_export_is_cut_the_table_comes_to_equal_the_whole_one(second
         assert live(consumer) == CELLS, cut
 
 
+def test_lines_that_are_alike_and_no_rows_are_no_repeats(second: Nights) -> None:
+    consumer = Consumer()
+    consumer.take(second.run())
+
+    consumer.take(second.night('Code;Name;Size\r\nFR;"a\r\nb";1.5\r\nDE;"a\r\nb";1.5\r\nIT;"A\r\nb";2.5\r\n'))
+
+    assert sorted(live(consumer)) == [("DE", "a\r\nb", 1.5), ("FR", "a\r\nb", 1.5), ("IT", "A\r\nb", 2.5)]
+
+
 def test_what_has_more_lines_than_rows_is_compared_by_its_cells(second: Nights) -> None:
     consumer = Consumer()
     consumer.take(second.run())
