@@ -180,9 +180,8 @@ class Changes:
     def _has_repeats(self) -> bool:
         """Whether lines are alike, of those that the snapshot has or of the others.
 
-        In a snapshot, no two are. So as many as are not missing are matched, if each is by one line only.
+        In the snapshot, no two are. So as many as are not missing are matched, if each is by one line only.
         """
-        (before,) = self._engine.values("SELECT count(*) FROM former")
         unmatched, missing, distinct = self._engine.values(
             f"""
             SELECT
@@ -191,7 +190,7 @@ class Changes:
             FROM differing
             """
         )
-        return bool(distinct < unmatched or before - missing != self._export.rows - unmatched)
+        return bool(distinct < unmatched or self._formers[0].rows - missing != self._export.rows - unmatched)
 
     def _note_missing(self, by: Sequence[str]) -> None:
         """Put what only snapshots have into the table `missing`: its identities, and what it is compared by."""

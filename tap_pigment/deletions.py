@@ -59,7 +59,9 @@ class Deletions:
         blank = dict.fromkeys([*(column.name for column in self.columns), CONTENT_HASH])
         added = KEYLESS if tuple(self.key) == KEYLESS else ()
         key = record_maker(self._key_columns, added)
-        for rows in self._blocks(", ".join([*map(value, self._key_columns), *map(quoted_name, added)])):
+        values = ", ".join([*map(value, self._key_columns), *map(quoted_name, added)])
+        result = self.engine.execute(f"SELECT {values} FROM {self.gone.table}")
+        while rows := result.fetchmany(_BLOCK_ROWS):
             for row in rows:
                 yield {**blank, **key(row), DELETED_AT: self.deleted_at}
 
@@ -72,8 +74,3 @@ class Deletions:
         if tuple(self.key) == KEYLESS:
             return [(CONTENT_HASH, f"concat('\"', {quoted_name(CONTENT_HASH)}, '\"')"), (OCCURRENCE, OCCURRENCE)]
         return [(column.name, json_value(column)) for column in self._key_columns]
-
-    def _blocks(self, selected: str) -> Iterator[list[Any]]:
-        result = self.engine.execute(f"SELECT {selected} FROM {self.gone.table}")
-        while rows := result.fetchmany(_BLOCK_ROWS):
-            yield rows

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Identities:
     """Identities of an export and of snapshots, as counted from the tables and views of their comparison.
 
-    These are `former` (see `note_former`), `compared` and `picked` (see `NotedRows`), and `missing`, which has the
-    identities of what only snapshots have, and the columns by which rows are compared.
+    These are `former` (see `note_former`), `compared` (see `NotedRows`), `picked` (see `Picking`), and `missing`, which
+    has the identities of what only snapshots have, and the columns by which rows are compared.
 
     Args:
         export: The export.
