@@ -1,12 +1,11 @@
-"""Run the tap: what `tap-pigment` and `python -m tap_pigment` do."""
+"""The entry point of `tap-pigment` and of `python -m tap_pigment`."""
 
 import gc
 
 
 def main() -> None:
     """Run the command line."""
-    # Nothing that is imported is ever garbage: looking for some among it takes a sixth of the time that starting and
-    # ending takes.
+    # Modules are never garbage, and searching them for it takes a sixth of the time of start and exit.
     gc.disable()
     from tap_pigment.tap import TapPigment  # noqa: PLC0415 - see above.
 

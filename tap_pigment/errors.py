@@ -1,7 +1,7 @@
-"""What can go wrong, one class for each remedy.
+"""The errors of the tap, one class for each remedy.
 
-The text of an error is the whole message for the user: where, what, and what to do. It never holds the API key,
-and of cell values at most what is needed to find the row.
+The text of an error is the whole message for the user: where, what, and what to do. It never holds the API key, and of
+cell values at most what is needed to find the row.
 """
 
 from __future__ import annotations
@@ -13,67 +13,67 @@ if TYPE_CHECKING:
 
 
 class PigmentError(Exception):
-    """A failure that the user can do something about."""
+    """A failure that is reported in one line, without a traceback."""
 
 
 class SettingsError(PigmentError):
-    """A setting contradicts what is there: correct the setting."""
+    """A setting does not fit: correct the setting."""
 
 
 class ApiKeyError(PigmentError):
-    """Pigment does not know the key (401): set another one."""
+    """Pigment does not accept the API key (401): set another one."""
 
 
-class RightMissingError(PigmentError):
-    """The key lacks a right (403): have it granted."""
+class ScopeMissingError(PigmentError):
+    """The API key lacks a scope (403): have it granted."""
 
 
 class NotFoundError(PigmentError):
-    """Pigment does not know the id (404), or no longer: discover again, or correct the id."""
+    """The id does not exist in Pigment (404): discover again, or correct the id."""
 
 
 class RequestRefusedError(PigmentError):
-    """Pigment refuses the request (400, 413, 422, redirects): correct what is asked for."""
+    """Pigment, or the connection to it, refuses the request (400, 413, 422, redirects, certificates): correct it."""
 
 
 class PigmentExportError(PigmentError):
-    """Pigment did not answer, or not in full, in spite of all tries: run again later."""
-
-
-class SpoolError(PigmentError):
-    """The disk does not take what has to be kept there: make room, or name another place."""
-
-
-class SnapshotError(PigmentError):
-    """The store of snapshots does not give or take one: check `snapshot_uri`, its credentials and its space."""
+    """Pigment did not answer, or not completely, after all tries: run again later."""
 
 
 class MalformedExportError(PigmentError):
-    """The answer arrived in full and is not the CSV that it should be: look at the row that is named."""
+    """The export is complete and not the CSV that its header announces: look at the row that is named."""
 
 
-class FoundLateError(MalformedExportError):
-    """It was found only after the answer was taken for whole: ask for the export again.
+class SpoolError(PigmentError):
+    """The disk fails: make room, correct permissions, or set `spool_dir` to another directory."""
 
-    Attributes:
-        fault: What is wrong with the row.
-    """
 
-    def __init__(self, message: str, fault: str) -> None:
-        super().__init__(message)
-        self.fault = fault
+class MemoryLimitError(PigmentError):
+    """The memory limit is too low for the export: extract less of it at once."""
+
+
+class StoreError(PigmentError):
+    """A store of snapshots or BATCH files fails: check its address, credentials and space."""
+
+
+class SnapshotError(PigmentError):
+    """A snapshot is missing or damaged; the tap does a full send and needs no help."""
+
+
+class RunStoppedError(PigmentError):
+    """The run was stopped: run again."""
 
 
 class CatalogError(PigmentError):
-    """The catalog asks for what is no longer there: discover again."""
+    """The catalog does not fit Pigment any more: discover again."""
 
 
 class ShrunkExportError(PigmentError):
-    """Too many rows are gone to delete them downstream unasked: look at the access rights, or lift the guard."""
+    """Too many rows were deleted since the last run: check the access rights, or turn the guard off for one run."""
 
 
 class KeysNotUniqueError(PigmentError):
-    """Rows share a key and would be merged by a target: set `key_columns`."""
+    """Rows share a key, and a target would merge them: set `key_columns`."""
 
 
 class CellTypeError(PigmentError):
@@ -84,11 +84,29 @@ class StreamMapError(PigmentError):
     """A stream map fails on a record: correct its expressions."""
 
 
+class InvariantError(PigmentError):
+    """The tap found a contradiction in its own work: report it as a bug."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"{message} Please report this as a bug of tap-pigment.")
+
+
 class StreamsFailedError(PigmentError):
-    """Some streams failed and the others are complete: look at each of them."""
+    """Some streams failed and the others are complete: look at each failure.
+
+    Args:
+        failures: The message of each stream that failed, by its name.
+        streams: How many streams there were to sync.
+    """
 
     def __init__(self, failures: Mapping[str, str], streams: int) -> None:
         width = max(map(len, failures))
-        rows = [f"  {name:{width}}  {message}" for name, message in failures.items()]
+        # The name stands in front of each row, so a message need not repeat it.
+        rows = [f"  {name:{width}}  {message.removeprefix(f'{name}: ')}" for name, message in failures.items()]
         others = "" if len(failures) == streams else " The others are complete."
-        super().__init__("\n".join([f"{len(failures)} of {streams} streams failed.{others}", *rows]))
+        super().__init__("\n".join([f"{len(failures):,} of {counted(streams, 'stream')} failed.{others}", *rows]))
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun, such as `1 request` or `1,300 requests`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

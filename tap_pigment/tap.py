@@ -1,52 +1,52 @@
-"""The tap: wires the parts, syncs all streams, reports."""
+"""The tap: puts the parts together, syncs all streams, and closes what it opened."""
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import threading
-from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from functools import cached_property
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Any
 
-import click
 from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from singer_sdk.singerlib import StateMessage
 
-from tap_pigment import settings as settings_module
-from tap_pigment.ahead import Ahead
-from tap_pigment.catalog import catalogued_streams, resolved, schema_of
-from tap_pigment.check import Mark, check
-from tap_pigment.client import Client
-from tap_pigment.command import checked_file, pigment_command, without_key
-from tap_pigment.discovery import discover
+from tap_pigment import cli
+from tap_pigment.catalog import (
+    catalog_streams,
+    discover,
+    export_request,
+    resolve_catalog,
+    stream_schema,
+    take_inventory,
+)
+from tap_pigment.changes import SnapshotStore
 from tap_pigment.errors import PigmentError, SettingsError
-from tap_pigment.failures import redacted
-from tap_pigment.listing import export_call, find_streams
-from tap_pigment.outcome import Outcome
-from tap_pigment.pruning import listed, named_snapshots, pruned
-from tap_pigment.schema import SETTINGS, ChangeDetection
-from tap_pigment.settings import Settings
-from tap_pigment.snapshots import SnapshotStore
+from tap_pigment.exports import DuckDBSession, ExportDownloader, Prefetcher, SpoolDirectory
+from tap_pigment.output import BlockWriter
+from tap_pigment.pigment import PigmentClient
+from tap_pigment.redaction import redacted
+from tap_pigment.run_context import RunContext, StopRequest
+from tap_pigment.run_report import StreamFailures
+from tap_pigment.settings import SETTINGS, ChangeDetection, Settings, config_errors
 from tap_pigment.streams import ExportStream
-from tap_pigment.writer import BlockWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from types import FrameType
     from typing import ClassVar
 
+    import click
+    from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.singerlib import Catalog
 
-    from tap_pigment.spool import Spool
+    from tap_pigment.exports import ExportFile
 
-
-_SIGNALLED = 128  # What shells add to the number of a signal.
+_SIGNAL_EXIT_CODE = 128  # Shells add it to the number of the signal.
 
 
 class TapPigment(Tap):
@@ -74,22 +74,23 @@ class TapPigment(Tap):
         *,
         clock: Callable[[], float] = monotonic,
         sleep: Callable[[float], object] | None = None,
-        **options: Any,  # noqa: ANN401 - the SDK's own, passed on as they are.
+        **options: Any,  # noqa: ANN401 - the SDK's own, passed on unchanged.
     ) -> None:
-        """Make the tap; `clock` tells the time in seconds, and `sleep` waits for some by it."""
+        """Make the tap; `clock` returns the time in seconds, and `sleep` waits for some seconds by it."""
         self._clock = clock
         self._sleep = sleep
-        self._ahead: Ahead[ExportStream, Spool] | None = None
-        self._exit_code = 0
+        self._stop = StopRequest()
         try:
             super().__init__(**options)
         except (ValueError, TypeError):
             if options.get("parse_env_config"):
-                self._check_environment()  # Raises if that is the reason.
+                self._check_environment()  # Raises an error if the environment is the cause.
             raise
         except (PigmentError, SystemExit):
-            self._report_requests()
+            self.close()
             raise
+
+    # The settings
 
     @classmethod
     def _check_environment(cls) -> None:
@@ -97,39 +98,20 @@ class TapPigment(Tap):
             _ = cls._env_var_config
         except (ValueError, TypeError) as error:
             raise SettingsError(
-                f"The environment: a variable that begins with {cls._env_var_prefix} cannot be read: "
+                f"The environment: cannot read a variable that begins with {cls._env_var_prefix}: "
                 f"{redacted(str(error))}. Whole numbers are digits only; lists and objects are JSON."
             ) from None
 
-    def _setup_signal_handlers(self) -> None:
-        """Let a closed terminal end the run as the other signals do."""
-        super()._setup_signal_handlers()
-        if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGHUP"):
-            signal.signal(signal.SIGHUP, self._handle_termination)
-
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the SDK's signature.
-        """End the run, and not as a success: the SDK's exit code would be 0."""
-        self.logger.error(
-            "Stopped by %s. Streams without a state have not been sent whole.", signal.Signals(signum).name
-        )
-        self._exit_code = _SIGNALLED + signum
-        sys.exit(self._exit_code)
-
-    def exit_if_stopped(self) -> None:
-        """End the run if a signal has said so: what a handler raises while Python frees an object is lost."""
-        if self._exit_code:
-            sys.exit(self._exit_code)
-
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Validate the config against its schema and against what a schema cannot say."""
-        # A null is a setting that is not set: some runners write one for each that the user leaves alone.
+        """Validate the config against its JSON schema and the rules that a schema cannot express."""
+        # Some runners write a null for each setting that the user does not set.
         self._config = {name: setting for name, setting in self._config.items() if setting is not None}
         try:
             errors = super()._validate_config(raise_errors=raise_errors)
         except ConfigValidationError as error:
             errors = list(error.errors)
-        # The SDK's messages quote what was found, which may be a key.
-        errors = [without_key(error) for error in errors] + settings_module.problems(self._config)
+        # The SDK's messages quote the value, which may be an API key.
+        errors = [cli.without_key(error) for error in errors] + config_errors(self._config)
         if errors and raise_errors:
             raise ConfigValidationError("Config validation failed", errors=errors, schema=self.config_jsonschema)
         return errors
@@ -139,114 +121,144 @@ class TapPigment(Tap):
         """The settings."""
         return Settings.from_config(self.config)
 
+    # Signals
+
+    def _setup_signal_handlers(self) -> None:
+        """Let a closed terminal end the run as other signals do."""
+        super()._setup_signal_handlers()
+        if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, self._handle_termination)
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the SDK's signature.
+        """End the run with the signal's exit code; the SDK's would be 0."""
+        self.logger.error("Stopped by %s. Streams without a STATE are incomplete.", signal.Signals(signum).name)
+        exit_code = _SIGNAL_EXIT_CODE + signum
+        self._stop.make(exit_code)
+        sys.exit(exit_code)
+
+    # The parts
+
     @cached_property
-    def client(self) -> Client:
-        """What talks to Pigment."""
-        return Client(self.settings, self.logger, clock=self._clock, sleep=self._sleep)
+    def run_context(self) -> RunContext:
+        """What the tap and its streams share.
+
+        Raises:
+            StoreError: If `snapshot_uri` cannot be used.
+        """
+        settings = self.settings
+        client = PigmentClient(settings, self.logger, clock=self._clock, sleep=self._sleep)
+        spool = SpoolDirectory(settings.spool_dir)
+        compares_rows = settings.change_detection is ChangeDetection.ROW
+        prefetcher: Prefetcher[Stream, ExportFile] = Prefetcher(
+            _download, settings.parallel_exports, discard=lambda file: file.delete()
+        )
+        return RunContext(
+            settings=settings,
+            client=client,
+            spool=spool,
+            downloader=ExportDownloader(
+                client,
+                spool,
+                is_hashed=settings.change_detection is not ChangeDetection.NONE,
+                logger=self.logger,
+            ),
+            prefetcher=prefetcher,
+            session=DuckDBSession(spool),
+            store=SnapshotStore(settings.snapshot_uri) if compares_rows else None,
+            failures=StreamFailures(settings.on_stream_error, self.logger),
+            stop=self._stop,
+        )
+
+    def close(self) -> None:
+        """Close what was opened, and report the requests of the run; the next use opens it again."""
+        if "run_context" in vars(self):
+            self.run_context.close()
+            self.logger.info("%s", self.run_context.client.stats)
+
+    # The streams
 
     @cached_property
     def input_catalog(self) -> Catalog | None:
-        """The catalog that was given, with the user's wishes about keys and types carried out."""
+        """The given catalog, with the keys and types that the user asks for."""
         given = super().input_catalog
-        return None if given is None else resolved(given, self.settings)
-
-    @cached_property
-    def _outcome(self) -> Outcome:
-        return Outcome(self.settings.on_stream_error, self.logger)
+        return None if given is None else resolve_catalog(given, self.settings)
 
     def discover_streams(self) -> Sequence[ExportStream]:
-        """Return the streams: of the catalog if one was given, else of discovery.
+        """Return the streams of the given catalog, or else of discovery.
 
         Raises:
             PigmentError: If the blocks cannot be listed, or no block can be read.
         """
+        run = self.run_context
         if self.input_catalog is not None:
-            return self._catalogued_streams(self.input_catalog)
-        definitions, failures = discover(self.client, self.settings, self.logger)
-        self._outcome.add(failures)
+            inventory = take_inventory(run.client, self.settings)
+            return [
+                ExportStream(
+                    self,
+                    run,
+                    stream.source.name,
+                    stream.source.block,
+                    export_request(stream.source, self.settings),
+                    stream.entry.schema.to_dict(),
+                    tuple(stream.entry.key_properties or ()),
+                    is_missing=stream.is_missing,
+                )
+                for stream in catalog_streams(self.input_catalog, inventory, self.settings, self.logger)
+            ]
+        definitions, failures = discover(run.client, self.settings, self.logger)
+        run.failures.add(failures)
         return [
             ExportStream(
                 self,
-                definition.name,
-                export_call(definition.stream, self.settings, "exporting"),
-                schema_of(definition, self.settings),
-                definition.key,
-                application_id=definition.block.application_id,
-                block_id=definition.block.id,
+                run,
+                definition.source.name,
+                definition.source.block,
+                export_request(definition.source, self.settings),
+                stream_schema(definition, self.settings),
+                definition.key.primary_key,
             )
             for definition in definitions
         ]
 
-    def _catalogued_streams(self, catalog: Catalog) -> list[ExportStream]:
-        listing = find_streams(self.client, self.settings)
-        return [
-            ExportStream(
-                self,
-                catalogued.stream.name,
-                export_call(catalogued.stream, self.settings, "exporting"),
-                catalogued.entry.schema.to_dict(),
-                tuple(catalogued.entry.key_properties or ()),
-                application_id=catalogued.stream.block.application_id,
-                block_id=catalogued.stream.block.id,
-                is_gone=catalogued.is_gone,
-            )
-            for catalogued in catalogued_streams(catalog, listing, self.settings, self.logger)
-        ]
-
-    def sync_all(self) -> None:  # type: ignore[misc] # final, but the one place that knows all that will be synced.
-        """Sync all selected streams, exports fetched ahead of the one that is written."""
-        selected = [stream for stream in self.streams.values() if isinstance(stream, ExportStream) and stream.selected]
-        if self.settings.emit_activate_version_messages and self.settings.change_detection is ChangeDetection.ROW:
-            self.logger.warning(
-                "emit_activate_version_messages has no effect with change_detection: row, or targets would delete what "
-                "has not changed. What is gone is marked by _sdc_deleted_at."
-            )
-        try:
-            self._outcome.stop_if_asked_to()
-            with Ahead(
-                ExportStream.fetch,
-                selected,
-                self.settings.parallel_exports,
-                discard=lambda spool: spool.delete(),
-            ) as ahead:
-                self._ahead = ahead
-                super().sync_all()
-            self._outcome.fail_if_streams_did(len(selected), self.streams)
-            self.exit_if_stopped()
-        except BaseException:
-            self.client.close()  # Or what was begun ahead would go on to its end.
-            raise
-        finally:
-            self._ahead = None
-            self._report_requests()
-
-    @contextmanager
-    def failing_late(self, stream_name: str) -> Iterator[None]:
-        """Keep the failure of a stream for the end of a run of all streams; but a run that is stopped stops."""
-        self.exit_if_stopped()
-        with nullcontext() if self._ahead is None else self._outcome.kept(stream_name):
-            try:
-                yield
-            finally:
-                self.exit_if_stopped()  # DuckDB turns an exit in the middle of a query into an error of its own.
-
     def run_discovery(self) -> str:
-        """Write the catalog to standard output, and return it as JSON."""
+        """Write the catalog to stdout, and return it as JSON."""
         try:
             return super().run_discovery()
         finally:
-            self._report_requests()
+            self.close()
 
-    def _report_requests(self) -> None:
-        """Say what the run has asked of Pigment, once, at its end; a run without valid settings has no client."""
-        if "client" in vars(self):
-            self.logger.info("%s", self.client.tally)
+    def sync_all(self) -> None:  # type: ignore[misc] # Final in the SDK, but only here are all selected streams known.
+        """Sync all selected streams, while the exports of the next ones are downloaded."""
+        run = self.run_context
+        selected = [stream for stream in self.streams.values() if stream.selected]
+        if self.settings.emit_activate_version_messages and run.store:
+            self.logger.warning(
+                "emit_activate_version_messages has no effect with change_detection: row, because targets would delete "
+                "unchanged rows. Deleted rows are marked in _sdc_deleted_at."
+            )
+        try:
+            run.failures.raise_if_stopping()
+            if self.state:
+                self.write_message(StateMessage(self.state))
+            with run.failures.collecting(), run.prefetcher.started(selected):
+                for stream in selected:
+                    stream.sync()
+            run.failures.raise_if_any(len(selected), self.streams)
+            run.stop.exit_if_made()
+        except BaseException:
+            run.client.cancel()  # Or downloads would go on to their end.
+            raise
+        finally:
+            self.close()
 
-    def take_spool(self, stream: ExportStream) -> Spool:
-        """Return a stream's export: the one that was fetched ahead, or one fetched now."""
-        if self._ahead and stream in self._ahead:
-            return self._ahead.take(stream)
-        return stream.fetch()
+    def run_sync_dry_run(self, *args: Any, **kwargs: Any) -> bool:  # type: ignore[misc] # noqa: ANN401 - the SDK's signature. It is final there, and closes nothing.
+        """Emit some records of each stream, for `--test`."""
+        try:
+            return super().run_sync_dry_run(*args, **kwargs)
+        finally:
+            self.close()
+
+    # The command line
 
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:  # noqa: ANN401 - the SDK's own type is private.
@@ -261,7 +273,7 @@ class TapPigment(Tap):
             raise SettingsError(f"--config: cannot read {' or '.join(value)} as JSON: {error}.") from None
 
     @classmethod
-    def invoke(  # type: ignore[override] # noqa: PLR0913 - the SDK's own signature, and one option of ours.
+    def invoke(  # type: ignore[override] # noqa: PLR0913 - the SDK's own signature, and two options of ours.
         cls,
         *,
         about: bool = False,
@@ -272,53 +284,31 @@ class TapPigment(Tap):
         check_only: bool = False,
         snapshots: str | None = None,
     ) -> None:
-        """Run the command line, once what its files hold is known to be what it should.
+        """Run the command line, after a check of its files.
 
         Raises:
-            SettingsError: If it is not.
+            SettingsError: If a file does not hold what it should.
         """
-        if check_only and not about:
-            sys.exit(cls._check(config))
-        if snapshots and not about:
-            state = checked_file(state, "--state", "bookmarks", dict)
-            cls._tend_snapshots(snapshots, config, state)
+        if not about and (check_only or snapshots):
+            tap = cls(config=config.config, parse_env_config=config.parse_env, validate_config=True, setup_mapper=False)
+            if check_only:
+                sys.exit(cli.run_check(tap.settings, tap.logger))
+            cli.run_snapshots(str(snapshots), tap.settings, cli.checked_file(state, "--state", "bookmarks", dict))
             return
         super().invoke(
             about=about,
             about_format=about_format,
             config=config,
-            state=checked_file(state, "--state", "bookmarks", dict),
-            catalog=checked_file(catalog, "--catalog", "streams", list),
+            state=cli.checked_file(state, "--state", "bookmarks", dict),
+            catalog=cli.checked_file(catalog, "--catalog", "streams", list),
         )
-
-    @classmethod
-    def _check(cls, config: Any) -> int:  # noqa: ANN401 - see above.
-        """Write what a check finds, for people and not for targets; return the exit code."""
-        tap = cls(config=config.config, parse_env_config=config.parse_env, validate_config=True, setup_mapper=False)
-        settings = replace(tap.settings, max_retries=0)  # Who checks wants to know how it is now.
-        failed = False
-        for finding in check(Client(settings, tap.logger), settings):
-            click.echo(finding)
-            failed = failed or finding.mark is Mark.FAIL
-        return int(failed)
-
-    @classmethod
-    def _tend_snapshots(cls, action: str, config: Any, state: IO[str] | None) -> None:  # noqa: ANN401 - see above.
-        """Write which snapshots there are, or were removed, for people and not for targets."""
-        tap = cls(config=config.config, parse_env_config=config.parse_env, validate_config=True, setup_mapper=False)
-        if not tap.settings.snapshot_uri:
-            raise SettingsError(
-                "--snapshots: there are none without snapshot_uri, where change_detection: row keeps them."
-            )
-        if action == "prune" and state is None:
-            raise SettingsError(
-                "--snapshots prune: add --state with the last state, which says what the next run will ask for."
-            )
-        tend = pruned if action == "prune" else listed
-        for line in tend(SnapshotStore(tap.settings.snapshot_uri), named_snapshots(json.load(state) if state else {})):
-            click.echo(line)
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
         """Return the command line."""
-        return pigment_command(super().get_singer_command(), cls.logger)
+        return cli.pigment_command(super().get_singer_command(), cls.logger)
+
+
+def _download(stream: Stream) -> ExportFile:
+    assert isinstance(stream, ExportStream)  # noqa: S101 - the tap makes no other streams.
+    return stream.download()

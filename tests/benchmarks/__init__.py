@@ -1,1 +1,1 @@
-"""What the tap costs, in time and memory, beside other ways of fetching the same export: see `__main__`."""
+"""Time and memory of the tap, beside other ways to download the same exports: see `__main__`."""

@@ -1,4 +1,4 @@
-"""The columns of the export, and what they hold: some contenders have to be told."""
+"""The columns of the large table, and their types, which some contenders need to be given."""
 
 from __future__ import annotations
 
@@ -14,4 +14,7 @@ COLUMNS = (
     "is_manual_YMOLOB",
     "comment_NJ6AKX",
 )
-DAY, NUMBER, WHOLE, YES_NO = COLUMNS[5:9]  # The others hold text.
+DAY, NUMBER, WHOLE, YES_NO = COLUMNS[5:9]  # The others are text.
+
+KEY = (*COLUMNS[:6], WHOLE)
+"""Columns that identify a row in exports of up to 20,000,000 rows."""

@@ -1,7 +1,7 @@
 """The export through dlt's Arrow path to Parquet, without any hash: `python -m tests.benchmarks.dlt_arrow URL FOLDER`.
 
-Told all it needs to be quick: the columns' types, so that nothing is inferred; batches of Arrow, which dlt writes to
-Parquet as they come, so that normalizing and loading move one file and one process is enough.
+It has everything that makes it fast: the columns' types, so that nothing is inferred; batches of Arrow, which dlt
+writes to Parquet as they are, so that normalizing and loading only move a file, and one process is enough.
 """
 # mypy: disable-error-code="import-not-found,import-untyped"
 # Only the dependency group `bench` has dlt and pyarrow; types are checked without it too.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _COPY_BYTES = 1 << 20
-_BLOCK_BYTES = 8 << 20  # The quickest of 1, 8, 16 and 32 MiB; 1 MiB needs 90 MB less.
+_BLOCK_BYTES = 8 << 20  # The fastest of 1, 8, 16 and 32 MiB; 1 MiB needs 90 MB less.
 
 
 def main(api_url: str, folder: Path) -> None:

@@ -24,7 +24,7 @@ _YEAR = 2025
 
 
 def write(rows: int, path: Path) -> None:
-    """Write an export of so many rows: BOM, semicolons, CRLF, quotes, blanks, about 110 bytes a row.
+    """Write an export of a number of rows: BOM, semicolons, CRLF, quotes, blanks, about 110 bytes a row.
 
     The first million rows are drawn at random, from the same seed each time. Drawing twenty million would take
     minutes, so each further block is the first one with another year in its posting dates: no row of one is in another.

@@ -1,4 +1,4 @@
-"""On what the benchmark ran: processor, memory, versions."""
+"""The conditions of a benchmark: processor, memory, versions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import platform
 import re
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 _DISTRIBUTIONS = ("singer-sdk", "duckdb", "dlt", "pyarrow")
@@ -19,13 +19,21 @@ def machine() -> str:
 
 
 def versions() -> str:
-    """Return the versions of the tap, of Python and of what takes part, as one line."""
-    libraries = (f"{name} {version(name)}" for name in _DISTRIBUTIONS)
+    """Return the versions of the tap, of Python and of the installed libraries in use, as one line."""
+    libraries = (f"{name} {_version(name)}" for name in _DISTRIBUTIONS)
     return ", ".join([f"tap-pigment {_commit()}", f"Python {platform.python_version()}", *libraries])
 
 
+def _version(distribution: str) -> str:
+    """Return a distribution's version; only the dependency group `bench` installs all of them."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "not installed"
+
+
 def _commit() -> str:
-    """Return the commit that is checked out: an editable install's version is from when it was installed."""
+    """Return the commit that is checked out: the version of an editable install is that of its installation."""
     describe = ("git", "describe", "--tags", "--always", "--dirty")
     return subprocess.run(describe, capture_output=True, text=True, check=False).stdout.strip() or version(
         "tap-pigment"

@@ -1,6 +1,6 @@
-"""Print how many cells of a column are filled in some Parquet files: `... parquet_rows GLOB COLUMN`.
+"""Print the number of filled cells of a column in Parquet files: `... parquet_rows GLOB COLUMN`.
 
-A program of its own, because what the benchmark itself holds in memory would be counted as its contenders'.
+It is a program of its own, because memory of the benchmark itself would be counted for its contenders.
 """
 
 from __future__ import annotations
@@ -12,4 +12,4 @@ import duckdb
 if __name__ == "__main__":
     files, column = sys.argv[1:]
     filled = duckdb.execute(f'SELECT count("{column}") FROM read_parquet(?)', [files]).fetchone()  # noqa: S608 - our own.
-    print(filled[0] if filled else 0)  # noqa: T201 - whoever started this reads it.
+    print(filled[0] if filled else 0)  # noqa: T201 - the parent process reads it.

@@ -1,12 +1,12 @@
-"""Draw rows per second as bars, in an SVG that can be read on light and on dark ground."""
+"""Draw rows per second as bars, in an SVG for light and dark backgrounds."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from tests.benchmarks.contenders import BATCH, RECORD
 from tests.benchmarks.results import megabytes
+from tests.benchmarks.throughput import BATCH, RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.benchmarks.results import Summary
 
 _OURS = {RECORD, BATCH}
-# No ground of its own; each of these stands out (4:1 at least) from white and from GitHub's #0d1117 alike.
+# There is no background. Each color has a contrast of at least 4:1 with white and with GitHub's #0d1117.
 _TEXT = "#6e7781"
 _OUR_BAR = "#2f81c7"
 _THEIR_BAR = "#8a7a6a"
@@ -29,7 +29,7 @@ _NOTE_HEIGHT = 18
 
 
 def svg(summaries: Mapping[str, Summary], title: str, notes: Sequence[str]) -> str:
-    """Return a bar for each contender, longest for the most rows per second, and notes below."""
+    """Return an SVG with a bar for each contender, the longest one for the most rows per second, and notes below."""
     most = max(of.rows_per_second for of in summaries.values())
     below = _TOP + _ROW_HEIGHT * len(summaries) + _NOTE_HEIGHT
     height = below + _NOTE_HEIGHT * len(notes)

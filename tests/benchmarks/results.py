@@ -1,32 +1,76 @@
-"""What the measurements say: figures for each contender, ratios with their targets. No I/O."""
+"""Tables of measurements in Markdown: figures of each contender, ratios with their targets. No I/O."""
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.contenders import BATCH, DLT, PLAIN, RECORD
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tests.benchmarks.measure import Measurement
 
 MOST_BYTES = 400_000_000
-MOST_SPREAD = 0.10
 
 
 @dataclass(frozen=True)
 class Target:
-    """How many times the rows per second of another contender one of ours should make."""
+    """The bound that a figure should keep.
+
+    Attributes:
+        words: The words before the limit.
+        limit: The limit.
+        is_kept: Returns whether a figure keeps the limit.
+    """
+
+    words: str
+    limit: float
+    is_kept: Callable[[float, float], bool]
+
+    def verdict(self, figure: float, unit: str = "") -> str:
+        """Return the target, and whether a figure meets it."""
+        return f"{self.words} {self.limit:g}{unit}, {'met' if self.is_kept(figure, self.limit) else 'missed'}"
+
+
+def at_least(limit: float) -> Target:
+    """Return the target of a figure that may not be lower."""
+    return Target("at least", limit, operator.ge)
+
+
+def at_most(limit: float) -> Target:
+    """Return the target of a figure that may not be higher."""
+    return Target("at most", limit, operator.le)
+
+
+def below(limit: float) -> Target:
+    """Return the target of a figure that must be lower."""
+    return Target("below", limit, operator.lt)
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The speed of one contender divided by that of another; without a target it is for information."""
 
     ours: str
     theirs: str
-    at_least: float
+    target: Target | None
 
 
-TARGETS = (Target(RECORD, PLAIN, 25), Target(BATCH, DLT, 1))
+@dataclass(frozen=True)
+class Report:
+    """The result of a case.
+
+    Attributes:
+        title: The title.
+        lines: Markdown.
+        failures: The contenders that failed, each with its reason.
+    """
+
+    title: str
+    lines: Sequence[str]
+    failures: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -52,62 +96,69 @@ def summary(measurements: Sequence[Measurement], rows: int) -> Summary:
     )
 
 
-def ratios(ours: Sequence[Measurement], theirs: Sequence[Measurement]) -> list[float]:
-    """Return how many times as fast ours was, in each round: two runs of a round had the same neighbours."""
-    return [their_run.seconds / our_run.seconds for our_run, their_run in zip(ours, theirs, strict=True)]
+def time_ratios(ours: Sequence[Measurement], theirs: Sequence[Measurement]) -> list[float]:
+    """Return our time divided by theirs, in each round: both runs of a round had the same conditions."""
+    return [our_run.seconds / their_run.seconds for our_run, their_run in zip(ours, theirs, strict=True)]
 
 
-def spread(peaks: Sequence[int]) -> float:
-    """Return by how much the highest of some peaks is above the lowest, as a share."""
-    return max(peaks) / min(peaks) - 1
+def speed_ratios(ours: Sequence[Measurement], theirs: Sequence[Measurement]) -> list[float]:
+    """Return our speed divided by theirs, in each round."""
+    return time_ratios(theirs, ours)
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the lines of a table: the first column is left-aligned, the others are right-aligned."""
+    alignment = ["---", *["---:"] * (len(heads) - 1)]
+    return [f"| {' | '.join(cells)} |" for cells in (heads, alignment, *rows)]
 
 
 def speed_table(summaries: Mapping[str, Summary]) -> list[str]:
-    """Return a Markdown table of the contenders' figures."""
-    return [
-        "| | rows per second | seconds (least) | processor seconds | peak memory |",
-        "| --- | ---: | ---: | ---: | ---: |",
-        *(
-            f"| {name} | {of.rows_per_second:,.0f} | {of.median_seconds:.2f} ({of.least_seconds:.2f}) "
-            f"| {of.processor_seconds:.2f} | {megabytes(of.peak_bytes)} |"
-            for name, of in summaries.items()
-        ),
+    """Return a table of the contenders' figures."""
+    rows = [
+        (
+            name,
+            f"{of.rows_per_second:,.0f}",
+            f"{of.median_seconds:.2f} ({of.least_seconds:.2f})",
+            f"{of.processor_seconds:.2f}",
+            megabytes(of.peak_bytes),
+        )
+        for name, of in summaries.items()
     ]
+    return table(("contender", "rows per second", "seconds (least)", "processor seconds", "peak memory"), rows)
 
 
-def ratio_table(runs: Mapping[str, Sequence[Measurement]]) -> list[str]:
-    """Return a Markdown table of the ratios whose contenders both ran."""
-    lines = ["| times the rows per second | minimum | median | target |", "| --- | ---: | ---: | --- |"]
-    for target in TARGETS:
-        if runs.get(target.ours) and runs.get(target.theirs):
-            found = ratios(runs[target.ours], runs[target.theirs])
-            lines.append(
-                f"| {target.ours} : {target.theirs} | {min(found):.2f} | {median(found):.2f} "
-                f"| {target.at_least:g}, {_verdict(is_met=median(found) >= target.at_least)} |"
-            )
-    return lines
+def ratio_table(title: str, ratios: Sequence[Ratio], runs: Mapping[str, Sequence[Measurement]]) -> list[str]:
+    """Return a table of the speed ratios of which both contenders ran."""
+    rows = []
+    for ratio in ratios:
+        if ratio.ours in runs and ratio.theirs in runs:
+            found = speed_ratios(runs[ratio.ours], runs[ratio.theirs])
+            target = ratio.target.verdict(median(found)) if ratio.target else "for information"
+            rows.append((f"{ratio.ours} : {ratio.theirs}", f"{min(found):.2f}", f"{median(found):.2f}", target))
+    return table((title, "minimum", "median", "target"), rows)
 
 
 def memory_table(peaks: Mapping[str, Mapping[int, int]]) -> list[str]:
-    """Return a Markdown table of peak bytes by contender and number of rows."""
-    sizes = list(next(iter(peaks.values())))
-    lines = [
-        f"| peak memory | {' | '.join(f'{rows:,} rows' for rows in sizes)} | spread | target |",
-        f"| --- | {' | '.join('---:' for _ in sizes)} | ---: | --- |",
+    """Return a table of peak bytes by mode and number of rows."""
+    sizes = sorted({rows for by_rows in peaks.values() for rows in by_rows})
+    target = below(MOST_BYTES / 1e6)
+    rows = [
+        (
+            name,
+            *(megabytes(by_rows[size]) if size in by_rows else "failed" for size in sizes),
+            f"{by_rows[max(by_rows)] / by_rows[min(by_rows)] - 1:.0%}",
+            target.verdict(max(by_rows.values()) / 1e6, unit=" MB"),
+        )
+        for name, by_rows in peaks.items()
     ]
-    for name, by_rows in peaks.items():
-        apart = spread(list(by_rows.values()))
-        is_met = apart <= MOST_SPREAD and max(by_rows.values()) < MOST_BYTES
-        cells = " | ".join(megabytes(peak) for peak in by_rows.values())
-        target = f"under {megabytes(MOST_BYTES)}, within {MOST_SPREAD:.0%}, {_verdict(is_met=is_met)}"
-        lines.append(f"| {name} | {cells} | {apart:.0%} | {target} |")
-    return lines
+    return table(("peak memory", *(f"{size:,} rows" for size in sizes), "growth", "target"), rows)
+
+
+def seconds_cell(measurements: Sequence[Measurement]) -> str:
+    """Return the median and the least seconds."""
+    return f"{median(run.seconds for run in measurements):.2f} ({min(run.seconds for run in measurements):.2f})"
 
 
 def megabytes(count: int) -> str:
     """Return a number of bytes in MB, of a million bytes each."""
     return f"{count / 1e6:,.0f} MB"
-
-
-def _verdict(*, is_met: bool) -> str:
-    return "met" if is_met else "missed"

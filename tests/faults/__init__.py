@@ -1,1 +1,1 @@
-"""The fault matrix: what becomes of a run when Pigment, or the way to it, fails. Run as `python -m tests.faults`."""
+"""The fault matrix: how a run ends when Pigment or the network fails. Run as `python -m tests.faults`."""

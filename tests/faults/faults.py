@@ -1,4 +1,4 @@
-"""The faults: what goes over the wire instead of the right answer, and what the tap has promised to make of it."""
+"""The faults: what the server sends instead of the right response, and how the run must end."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 from h2.errors import ErrorCodes
 
-from tests.faults.server import Carrier
-from tests.faults.wires import Framing
-from tests.pigment import API_KEY, CSV, Answer
+from tests.faults.exchanges import Framing
+from tests.faults.server import Transport
+from tests.support.pigment import API_KEY, CSV, Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tests.faults.wires import Http1Wire, Http2Wire, Wire
+    from tests.faults.exchanges import Exchange, Http1Exchange, Http2Exchange
 
-    Show = Callable[[Any, Answer, int], None]  # What carries it, the right answer, and how often the fault was shown.
-    Cut = Callable[[bytes], int]
+    # Its arguments: the exchange, the right response, and how often the fault occurred before.
+    Inject = Callable[[Any, Answer, int], None]
+    Place = Callable[[bytes], int]
 
 HTML = {"Content-Type": "text/html; charset=utf-8"}
 JSON = {"Content-Type": "application/problem+json"}
 LOGIN = b"<!DOCTYPE html><html><body>Sign in</body></html>"
 
 
-class Column(Enum):
-    """When a fault shows: a column of the matrix."""
+class Phase(Enum):
+    """The part of a run in which a fault occurs: a column of the matrix."""
 
     DISCOVERY = "discovery"
     METADATA = "metadata at sync"
@@ -38,11 +39,11 @@ class Column(Enum):
 
 
 class Verdict(Enum):
-    """What became of a run.
+    """How a run ended.
 
-    `SURVIVED`: exit code 0, and exactly the right rows and state. `REPORTED`: it failed with an error that names where
-    and what to do, all other streams are complete, and of the failed one nothing has left. Anything else is a bug:
-    `LOST` where rows are missing, else `SILENT`.
+    `SURVIVED`: no error, and exactly the right rows and state. `REPORTED`: an error that names the place and the
+    remedy, while all other streams are complete, and nothing of the failed one was emitted. Anything else is a bug:
+    `LOST` if rows are missing, else `SILENT`.
     """
 
     SURVIVED = "survived"
@@ -51,8 +52,8 @@ class Verdict(Enum):
     SILENT = "SILENT"
 
 
-ALL = frozenset(Column)
-EXPORTS = frozenset({Column.DISCOVERY, Column.FIRST, Column.LATER})
+ALL = frozenset(Phase)
+EXPORTS = frozenset({Phase.DISCOVERY, Phase.FIRST, Phase.LATER})
 
 
 @dataclass(frozen=True)
@@ -62,71 +63,71 @@ class Fault:
     Attributes:
         name: What happens.
         group: The row of the short table that counts it.
-        over: How it shows, by what carries it.
-        once: What the tap makes of it if the next try is right.
-        always: What it makes of it if it stays.
-        columns: When it can show.
-        once_at: Where `once` is not the same in all columns.
-        refuses: Nobody listens.
-        is_silent: Nothing more comes, and that has to be waited for.
-        ends_run_at: When it hits all streams, and not only the one that meets it.
+        over: What the server does, by transport.
+        once: How the run must end if the fault occurs once.
+        always: How it must end if the fault stays.
+        phases: In which parts of a run the fault is possible.
+        once_at: Exceptions to `once`, by phase.
+        refuses: Whether connections are refused.
+        is_silent: Whether it is silence, for which the tap has to wait.
+        ends_run_at: In which phases all streams fail, and not only the one that meets the fault.
     """
 
     name: str
     group: str
-    over: Mapping[Carrier, Show] = field(default_factory=dict)
+    over: Mapping[Transport, Inject] = field(default_factory=dict)
     once: Verdict = Verdict.SURVIVED
     always: Verdict = Verdict.REPORTED
-    columns: frozenset[Column] = ALL
-    once_at: Mapping[Column, Verdict] = field(default_factory=dict)
+    phases: frozenset[Phase] = ALL
+    once_at: Mapping[Phase, Verdict] = field(default_factory=dict)
     refuses: bool = False
     is_silent: bool = False
-    ends_run_at: frozenset[Column] = frozenset({Column.METADATA})
+    ends_run_at: frozenset[Phase] = frozenset({Phase.METADATA})
 
-    def show(self, carrier: Carrier) -> Show:
-        """Return how it shows over a carrier."""
-        return self.over[carrier]
+    def inject(self, transport: Transport) -> Inject:
+        """Return what the server does over a transport."""
+        return self.over[transport]
 
-    def is_possible(self, carrier: Carrier, column: Column) -> bool:
-        """Return whether it can show over a carrier, in a column."""
-        # With TLS it is another library that reads HTTP/1.1; what is in a body is no business of either.
-        is_about_bodies = self.group not in {_NO_ANSWER, _CUT}
-        if column not in self.columns or (is_about_bodies and carrier is Carrier.HTTP_1_TLS):
+    def is_possible(self, transport: Transport, phase: Phase) -> bool:
+        """Return whether the fault is possible over a transport, in a phase."""
+        # Over TLS another library reads HTTP/1.1. It makes no difference to the content of a body.
+        is_about_bodies = self.group not in {_NO_ANSWER, _TRUNCATED}
+        if phase not in self.phases or (is_about_bodies and transport is Transport.HTTP_1_TLS):
             return False
-        return self.refuses or carrier in self.over
+        return self.refuses or transport in self.over
 
-    def expected(self, column: Column, *, always: bool) -> Verdict:
-        """Return what the tap has promised to make of it."""
-        return self.always if always else self.once_at.get(column, self.once)
-
-
-def anywhere(show: Callable[[Wire, Answer, int], None]) -> Mapping[Carrier, Show]:
-    return dict.fromkeys(Carrier, show)
+    def expected(self, phase: Phase, *, always: bool) -> Verdict:
+        """Return how the run must end."""
+        return self.always if always else self.once_at.get(phase, self.once)
 
 
-def over_http1(show: Callable[[Http1Wire, Answer, int], None]) -> Mapping[Carrier, Show]:
-    return dict.fromkeys([Carrier.HTTP_1, Carrier.HTTP_1_TLS], show)
+def anywhere(inject: Callable[[Exchange, Answer, int], None]) -> Mapping[Transport, Inject]:
+    return dict.fromkeys(Transport, inject)
 
 
-def over_http2(show: Callable[[Http2Wire, Answer, int], None]) -> Mapping[Carrier, Show]:
-    return {Carrier.HTTP_2: show}
+def over_http1(inject: Callable[[Http1Exchange, Answer, int], None]) -> Mapping[Transport, Inject]:
+    return dict.fromkeys([Transport.HTTP_1, Transport.HTTP_1_TLS], inject)
 
 
-def instead(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Mapping[Carrier, Show]:
-    return anywhere(lambda wire, _right, _shown: wire.answer(Answer(status, body, headers or {})))
+def over_http2(inject: Callable[[Http2Exchange, Answer, int], None]) -> Mapping[Transport, Inject]:
+    return {Transport.HTTP_2: inject}
 
 
-def changed(change: Callable[[bytes, int], bytes], **headers: str) -> Mapping[Carrier, Show]:
-    """Send a body that is whole, as far as the transport knows."""
+def instead(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Mapping[Transport, Inject]:
+    return anywhere(lambda exchange, _right, _injected: exchange.respond(Answer(status, body, headers or {})))
 
-    def show(wire: Wire, right: Answer, shown: int) -> None:
+
+def changed(change: Callable[[bytes, int], bytes], **headers: str) -> Mapping[Transport, Inject]:
+    """Send a changed body, which the transport marks as complete."""
+
+    def inject(exchange: Exchange, right: Answer, injected: int) -> None:
         more = {name.replace("_", "-"): value for name, value in headers.items()}
-        wire.answer(replace(right, body=change(right.body, shown), headers={**right.headers, **more}))
+        exchange.respond(replace(right, body=change(right.body, injected), headers={**right.headers, **more}))
 
-    return anywhere(show)
+    return anywhere(inject)
 
 
-# Where a body is cut.
+# Places where a body is truncated
 
 
 def in_mid_row(body: bytes) -> int:
@@ -134,57 +135,57 @@ def in_mid_row(body: bytes) -> int:
 
 
 def at_a_line_end(body: bytes) -> int:
-    """Return where the last row begins; in JSON, which has no lines, 0."""
+    """Return where the last row begins; 0 in JSON, which has no lines."""
     return body.rfind(b"\n", 0, len(body) - 1) + 1
 
 
-def cut(at: Cut, then: Callable[[Wire], None]) -> Mapping[Carrier, Show]:
-    """Send the beginning of a body, and something that breaks it off."""
+def broken_off(at: Place, then: Callable[[Exchange], None]) -> Mapping[Transport, Inject]:
+    """Send the beginning of a body, and then break it off."""
 
-    def show(wire: Wire, right: Answer, _shown: int) -> None:
-        wire.begin(right, at(right.body))
-        then(wire)
+    def inject(exchange: Exchange, right: Answer, _injected: int) -> None:
+        exchange.begin(right, at(right.body))
+        then(exchange)
 
-    return anywhere(show)
-
-
-def cut_in(framing: Framing, at: Cut) -> Mapping[Carrier, Show]:
-    def show(wire: Http1Wire, right: Answer, _shown: int) -> None:
-        wire.begin(right, at(right.body), framing)
-        wire.hang_up()
-
-    return over_http1(show)
+    return anywhere(inject)
 
 
-def cut_stream(at: Cut, then: Callable[[Http2Wire], None]) -> Mapping[Carrier, Show]:
-    def show(wire: Http2Wire, right: Answer, _shown: int) -> None:
-        wire.begin(right, at(right.body))
-        then(wire)
+def truncated_in(framing: Framing, at: Place) -> Mapping[Transport, Inject]:
+    def inject(exchange: Http1Exchange, right: Answer, _injected: int) -> None:
+        exchange.begin(right, at(right.body), framing)
+        exchange.hang_up()
 
-    return over_http2(show)
+    return over_http1(inject)
 
 
-def rows(change: Callable[[list[bytes]], list[bytes]]) -> Mapping[Carrier, Show]:
+def stream_broken_off(at: Place, then: Callable[[Http2Exchange], None]) -> Mapping[Transport, Inject]:
+    def inject(exchange: Http2Exchange, right: Answer, _injected: int) -> None:
+        exchange.begin(right, at(right.body))
+        then(exchange)
+
+    return over_http2(inject)
+
+
+def rows(change: Callable[[list[bytes]], list[bytes]]) -> Mapping[Transport, Inject]:
     """Change the lines of an export."""
-    return changed(lambda body, _shown: b"".join(change(body.splitlines(keepends=True))))
+    return changed(lambda body, _injected: b"".join(change(body.splitlines(keepends=True))))
 
 
 def in_a_few_seconds() -> str:
     return format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True)
 
 
-def over_quota_until_a_date(wire: Wire, _right: Answer, _shown: int) -> None:
-    wire.answer(Answer(429, headers={"Retry-After": in_a_few_seconds()}))
+def over_quota_until_a_date(exchange: Exchange, _right: Answer, _injected: int) -> None:
+    exchange.respond(Answer(429, headers={"Retry-After": in_a_few_seconds()}))
 
 
 def without_first(body: bytes) -> bytes:
-    """Return a listing without the first block, which its owner may see no more."""
+    """Return a listing without the first block, as after the loss of an access right."""
     return b"[" + body[body.index(b"{", 2) :]
 
 
 _NO_ANSWER = "no connection, no answer, silence"
-_CUT = "a body cut, reset or silent half-way"
-_BODY = "a body that came whole and is wrong"
+_TRUNCATED = "a body that was truncated, reset or silent midway"
+_BODY = "a body that arrived whole and is wrong"
 _STATUS = "429 and 5xx"
 _REFUSED = "400 to 422, redirects, lost access"
 _NO_EXPORT = "a page or JSON with status 200"
@@ -194,59 +195,74 @@ _ECHO = f'{{"title": "Refused", "detail": "not with Bearer {API_KEY}"}}'.encode(
 
 FAULTS = (
     Fault("connection refused", _NO_ANSWER, refuses=True, ends_run_at=ALL),
-    Fault("reset before the answer", _NO_ANSWER, anywhere(lambda wire, _right, _shown: wire.reset())),
-    Fault("hung up before the answer", _NO_ANSWER, anywhere(lambda wire, _right, _shown: wire.hang_up())),
+    Fault("reset before the response", _NO_ANSWER, anywhere(lambda exchange, _right, _injected: exchange.reset())),
+    Fault("closed before the response", _NO_ANSWER, anywhere(lambda exchange, _right, _injected: exchange.hang_up())),
     Fault(
         "silence before the first byte",
         _NO_ANSWER,
-        anywhere(lambda wire, _right, _shown: wire.say_nothing()),
+        anywhere(lambda exchange, _right, _injected: exchange.stay_silent()),
         is_silent=True,
     ),
-    Fault("stream reset before the answer", _NO_ANSWER, over_http2(lambda wire, _right, _shown: wire.reset_stream())),
+    Fault(
+        "stream reset before the response",
+        _NO_ANSWER,
+        over_http2(lambda exchange, _right, _injected: exchange.reset_stream()),
+    ),
     Fault(
         "stream refused",
         _NO_ANSWER,
-        over_http2(lambda wire, _right, _shown: wire.reset_stream(ErrorCodes.REFUSED_STREAM)),
+        over_http2(lambda exchange, _right, _injected: exchange.reset_stream(ErrorCodes.REFUSED_STREAM)),
     ),
-    Fault("GOAWAY before the answer", _NO_ANSWER, over_http2(lambda wire, _right, _shown: wire.go_away())),
-    Fault("silence in mid-body", _CUT, cut(in_mid_row, lambda wire: wire.say_nothing()), is_silent=True),
-    Fault("reset in mid-body", _CUT, cut(in_mid_row, lambda wire: wire.reset())),
-    Fault("hung up in mid-row", _CUT, cut(in_mid_row, lambda wire: wire.hang_up())),
-    Fault("hung up at a line end", _CUT, cut(at_a_line_end, lambda wire: wire.hang_up())),
-    Fault("Content-Length not reached, in mid-row", _CUT, cut_in(Framing.LENGTH, in_mid_row)),
-    Fault("Content-Length not reached, at a line end", _CUT, cut_in(Framing.LENGTH, at_a_line_end)),
-    Fault("ends with the connection, in mid-row", _CUT, cut_in(Framing.CLOSED, in_mid_row)),
-    Fault("ends with the connection, at a line end", _CUT, cut_in(Framing.CLOSED, at_a_line_end)),
-    Fault("stream reset in mid-row", _CUT, cut_stream(in_mid_row, lambda wire: wire.reset_stream())),
-    Fault("stream reset at a line end", _CUT, cut_stream(at_a_line_end, lambda wire: wire.reset_stream())),
-    Fault("GOAWAY in mid-body", _CUT, cut_stream(in_mid_row, lambda wire: wire.go_away())),
-    Fault("ended in mid-row as if whole", _BODY, changed(lambda body, _shown: body[: in_mid_row(body)])),
+    Fault("GOAWAY before the response", _NO_ANSWER, over_http2(lambda exchange, _right, _injected: exchange.go_away())),
     Fault(
-        "ended without the last line end, elsewhere each time",
-        _BODY,
-        changed(lambda body, shown: body[: -3 - shown]),
-        columns=EXPORTS,
+        "silence in mid-body",
+        _TRUNCATED,
+        broken_off(in_mid_row, lambda exchange: exchange.stay_silent()),
+        is_silent=True,
+    ),
+    Fault("reset in mid-body", _TRUNCATED, broken_off(in_mid_row, lambda exchange: exchange.reset())),
+    Fault("closed in mid-row", _TRUNCATED, broken_off(in_mid_row, lambda exchange: exchange.hang_up())),
+    Fault("closed at a line end", _TRUNCATED, broken_off(at_a_line_end, lambda exchange: exchange.hang_up())),
+    Fault("Content-Length not reached, in mid-row", _TRUNCATED, truncated_in(Framing.LENGTH, in_mid_row)),
+    Fault("Content-Length not reached, at a line end", _TRUNCATED, truncated_in(Framing.LENGTH, at_a_line_end)),
+    Fault("ends with the connection, in mid-row", _TRUNCATED, truncated_in(Framing.CLOSED, in_mid_row)),
+    Fault("ends with the connection, at a line end", _TRUNCATED, truncated_in(Framing.CLOSED, at_a_line_end)),
+    Fault(
+        "stream reset in mid-row", _TRUNCATED, stream_broken_off(in_mid_row, lambda exchange: exchange.reset_stream())
     ),
     Fault(
-        "no last line end, and never any",
+        "stream reset at a line end",
+        _TRUNCATED,
+        stream_broken_off(at_a_line_end, lambda exchange: exchange.reset_stream()),
+    ),
+    Fault("GOAWAY in mid-body", _TRUNCATED, stream_broken_off(in_mid_row, lambda exchange: exchange.go_away())),
+    Fault("ended in mid-row as if complete", _BODY, changed(lambda body, _injected: body[: in_mid_row(body)])),
+    Fault(
+        "ended without the last line end, at another byte each time",
         _BODY,
-        changed(lambda body, _shown: body.removesuffix(b"\r\n")),
+        changed(lambda body, injected: body[: -3 - injected]),
+        phases=EXPORTS,
+    ),
+    Fault(
+        "no last line end, at the same byte each time",
+        _BODY,
+        changed(lambda body, _injected: body.removesuffix(b"\r\n")),
         always=Verdict.SURVIVED,
-        columns=EXPORTS,
+        phases=EXPORTS,
     ),
-    Fault("empty body", _BODY, changed(lambda _body, _shown: b"")),
+    Fault("empty body", _BODY, changed(lambda _body, _injected: b"")),
     Fault("no content (204)", _BODY, instead(204)),
-    Fault("gzip cut", _BODY, changed(lambda body, _shown: gzip.compress(body)[:-12], Content_Encoding="gzip")),
+    Fault("gzip truncated", _BODY, changed(lambda body, _injected: gzip.compress(body)[:-12], Content_Encoding="gzip")),
     Fault(
         "gzip damaged",
         _BODY,
-        changed(lambda body, _shown: gzip.compress(body)[:-9] + b"\xff" * 9, Content_Encoding="gzip"),
+        changed(lambda body, _injected: gzip.compress(body)[:-9] + b"\xff" * 9, Content_Encoding="gzip"),
     ),
-    Fault("not gzip at all", _BODY, changed(lambda body, _shown: body, Content_Encoding="gzip")),
-    Fault("row too short", _BODY, rows(lambda lines: [*lines[:2], b"only one field\r\n", *lines[3:]]), columns=EXPORTS),
-    Fault("row too long", _BODY, rows(lambda lines: [*lines[:2], b"C;Cyd;more\r\n", *lines[3:]]), columns=EXPORTS),
-    Fault("invalid UTF-8", _BODY, rows(lambda lines: [*lines[:2], b"C;Cy\xff\r\n", *lines[3:]]), columns=EXPORTS),
-    Fault("open quote", _BODY, rows(lambda lines: [*lines[:2], b'C;"Cyd\r\n', *lines[3:]]), columns=EXPORTS),
+    Fault("not gzip, although announced", _BODY, changed(lambda body, _injected: body, Content_Encoding="gzip")),
+    Fault("row too short", _BODY, rows(lambda lines: [*lines[:2], b"only one field\r\n", *lines[3:]]), phases=EXPORTS),
+    Fault("row too long", _BODY, rows(lambda lines: [*lines[:2], b"C;Cyd;more\r\n", *lines[3:]]), phases=EXPORTS),
+    Fault("invalid UTF-8", _BODY, rows(lambda lines: [*lines[:2], b"C;Cy\xff\r\n", *lines[3:]]), phases=EXPORTS),
+    Fault("open quote", _BODY, rows(lambda lines: [*lines[:2], b'C;"Cyd\r\n', *lines[3:]]), phases=EXPORTS),
     Fault("429 with Retry-After in seconds", _STATUS, instead(429, headers={"Retry-After": "7"})),
     Fault("429 with Retry-After as a date", _STATUS, anywhere(over_quota_until_a_date)),
     Fault("429 without Retry-After", _STATUS, instead(429)),
@@ -256,48 +272,52 @@ FAULTS = (
     Fault("504", _STATUS, instead(504)),
     *(Fault(f"{status}", _REFUSED, instead(status, _ECHO, JSON), once=_R) for status in (400, 403, 404, 413, 422)),
     Fault(
-        "401", _REFUSED, instead(401, _ECHO, JSON), once=_R, ends_run_at=frozenset({Column.DISCOVERY, Column.METADATA})
+        "401", _REFUSED, instead(401, _ECHO, JSON), once=_R, ends_run_at=frozenset({Phase.DISCOVERY, Phase.METADATA})
     ),
     Fault("redirect", _REFUSED, instead(302, headers={"Location": f"https://login.example/?{API_KEY}"}), once=_R),
     Fault("permanent redirect", _REFUSED, instead(308, headers={"Location": "http://127.0.0.1:9/"}), once=_R),
     Fault(
-        "all rows gone",
+        "all rows missing",
         _REFUSED,
         rows(lambda lines: lines[:1]),
         once=_R,
-        columns=frozenset({Column.LATER}),
+        phases=frozenset({Phase.LATER}),
     ),
     Fault(
         "block not listed",
         _REFUSED,
-        changed(lambda body, _shown: without_first(body)),
+        changed(lambda body, _injected: without_first(body)),
         once=_R,
-        columns=frozenset({Column.METADATA}),
+        phases=frozenset({Phase.METADATA}),
         ends_run_at=frozenset(),
     ),
     Fault(
         "block without an id",
         _BODY,
-        changed(lambda body, _shown: body.replace(b'"id"', b'"no"')),
+        changed(lambda body, _injected: body.replace(b'"id"', b'"no"')),
         once=_R,
-        columns=frozenset({Column.METADATA}),
+        phases=frozenset({Phase.METADATA}),
     ),
     Fault(
-        "no block listed", _REFUSED, changed(lambda _body, _shown: b"[]"), once=_R, columns=frozenset({Column.METADATA})
+        "no block listed",
+        _REFUSED,
+        changed(lambda _body, _injected: b"[]"),
+        once=_R,
+        phases=frozenset({Phase.METADATA}),
     ),
     Fault("login page", _NO_EXPORT, instead(200, LOGIN, HTML)),
-    Fault("login page that says it is CSV", _NO_EXPORT, instead(200, LOGIN, CSV)),
+    Fault("login page with the content type of CSV", _NO_EXPORT, instead(200, LOGIN, CSV)),
     Fault(
         "JSON",
         _NO_EXPORT,
         instead(200, b'{"error": "no"}', {"Content-Type": "application/json"}),
-        once_at={Column.METADATA: _R},
+        once_at={Phase.METADATA: _R},
     ),
     Fault(
-        "JSON that says it is CSV",
+        "JSON with the content type of CSV",
         _NO_EXPORT,
         instead(200, b'{"error": "no"}', CSV),
-        once_at={Column.METADATA: _R},
+        once_at={Phase.METADATA: _R},
     ),
-    Fault("CSV", _NO_EXPORT, instead(200, b"Code;Name\r\n", CSV), columns=frozenset({Column.METADATA})),
+    Fault("CSV", _NO_EXPORT, instead(200, b"Code;Name\r\n", CSV), phases=frozenset({Phase.METADATA})),
 )

@@ -1,11 +1,11 @@
-"""The matrix in words: a table of all faults, and the short one of the README. Markdown."""
+"""The matrix as Markdown: a table of all faults, and the short one in the documentation."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tests.faults.faults import Column, Verdict
+from tests.faults.faults import Phase, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -16,18 +16,18 @@ _BUGS = {Verdict.LOST, Verdict.SILENT}
 
 
 def is_bug(outcome: Outcome) -> bool:
-    """Return whether rows were lost, or something went wrong without a word."""
+    """Return whether rows were lost, or a failure was not reported properly."""
     return outcome.verdict in _BUGS
 
 
 def full_table(outcomes: Sequence[Outcome]) -> list[str]:
-    """Return a row for each fault, with what became of it in each column: over all carriers, once / always."""
+    """Return a row for each fault, with the verdicts of each phase: over all transports, once / always."""
     lines = [
-        f"| fault: once / always | {' | '.join(column.value for column in Column)} |",
-        f"| --- |{' --- |' * len(Column)}",
+        f"| fault: once / always | {' | '.join(phase.value for phase in Phase)} |",
+        f"| --- |{' --- |' * len(Phase)}",
     ]
     for name, found in _grouped(outcomes, lambda outcome: outcome.cell.fault.name):
-        cells = [_in_column([outcome for outcome in found if outcome.cell.column is column]) for column in Column]
+        cells = [_verdicts([outcome for outcome in found if outcome.cell.phase is phase]) for phase in Phase]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 
@@ -41,11 +41,11 @@ def short_table(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def bugs(outcomes: Sequence[Outcome]) -> list[str]:
-    """Return a line for each outcome that is none that was promised to anybody."""
-    return [f"- {outcome.cell}: {outcome.verdict.value}: {outcome.why}" for outcome in outcomes if is_bug(outcome)]
+    """Return a line for each outcome that is a bug."""
+    return [f"- {outcome.cell}: {outcome.verdict.value}: {outcome.reason}" for outcome in outcomes if is_bug(outcome)]
 
 
-def _in_column(found: Sequence[Outcome]) -> str:
+def _verdicts(found: Sequence[Outcome]) -> str:
     verdicts = (
         sorted({outcome.verdict.value for outcome in found if outcome.cell.always is always})
         for always in (False, True)

@@ -1,4 +1,4 @@
-"""A Pigment that shows a fault, once or always, when it is asked for something in particular."""
+"""A Pigment that fails once or always, on requests for a certain path."""
 
 from __future__ import annotations
 
@@ -8,22 +8,27 @@ from contextlib import AbstractContextManager, ExitStack, suppress
 from enum import Enum
 from typing import TYPE_CHECKING, Self
 
-from tests.faults.wires import http1, http2
-from tests.wire import accepting
+from tests.faults.exchanges import http1, http2
+from tests.support.wire import accepting
 
 if TYPE_CHECKING:
     import ssl
 
+    from tests.faults.exchanges import Exchange
     from tests.faults.faults import Fault
-    from tests.faults.wires import Wire
-    from tests.pigment import Pigment, SentRequest
-    from tests.wire import Authority
+    from tests.support.pigment import Pigment, SentRequest
+    from tests.support.wire import Authority
 
 HOST = "127.0.0.1"
 
 
-class Carrier(Enum):
-    """What carries the requests: its name, and what TLS offers."""
+class Transport(Enum):
+    """How requests travel.
+
+    Attributes:
+        label: The name.
+        offer: The protocol that TLS offers; None without TLS.
+    """
 
     HTTP_1 = ("HTTP/1.1", None)
     HTTP_1_TLS = ("HTTP/1.1 over TLS", "http/1.1")
@@ -34,7 +39,7 @@ class Carrier(Enum):
         self.offer = offer
 
     def tls(self, authority: Authority) -> ssl.SSLContext | None:
-        """Return what encrypts its connections, if anything does."""
+        """Return the TLS context of a server; None without TLS."""
         return authority.tls(self.offer) if self.offer else None
 
 
@@ -42,18 +47,22 @@ class FaultyServer(AbstractContextManager["FaultyServer"]):
     """Serves a Pigment with a fault.
 
     Args:
-        pigment: What to answer where there is no fault.
-        carrier: What carries the requests.
-        tls: What encrypts them, if anything does.
+        pigment: The responses without a fault.
+        transport: How requests travel.
+        tls: The TLS context; None without TLS.
         fault: The fault; None for none.
-        path_part: What the path of a request holds that meets it.
-        always: Whether it stays, or comes only once.
+        path_part: A part of the path of the requests that meet the fault.
+        always: Whether all of them meet it, or only the first.
+
+    Attributes:
+        port: The port.
+        injected: How often the fault occurred.
     """
 
     def __init__(  # noqa: PLR0913 - what makes a cell.
         self,
         pigment: Pigment,
-        carrier: Carrier,
+        transport: Transport,
         tls: ssl.SSLContext | None,
         *,
         fault: Fault | None = None,
@@ -61,7 +70,7 @@ class FaultyServer(AbstractContextManager["FaultyServer"]):
         always: bool = False,
     ) -> None:
         self._pigment = pigment
-        self._carrier = carrier
+        self._transport = transport
         self._tls = tls
         self._fault = fault
         self._path_part = path_part
@@ -70,20 +79,20 @@ class FaultyServer(AbstractContextManager["FaultyServer"]):
         self._stack = ExitStack()
         self._listener = socket.create_server((HOST, 0))
         self.port: int = self._listener.getsockname()[1]
-        self.shown = 0
+        self.injected = 0
 
     @property
     def is_silent(self) -> bool:
-        """Whether the fault is that nothing more comes."""
+        """Whether the fault is silence, for which the tap has to wait."""
         return self._fault is not None and self._fault.is_silent
 
     @property
     def url(self) -> str:
-        """What the tap takes as `api_url`."""
+        """The setting `api_url`."""
         return f"http{'s' if self._tls else ''}://{HOST}:{self.port}/api"
 
     def __enter__(self) -> Self:
-        """Begin to serve."""
+        """Start to serve."""
         if self._is_closed_before("/blocks"):
             self._shut()
         else:
@@ -96,43 +105,43 @@ class FaultyServer(AbstractContextManager["FaultyServer"]):
         self._listener.close()
 
     def after_a_wait(self) -> None:
-        """Listen again, if the fault was that nobody did, and it is over."""
+        """Listen again after a refused connection, unless the fault stays."""
         with self._lock:
             if self._listener.fileno() == -1 and not self._always:
                 self._listener = socket.create_server((HOST, self.port))
                 self._open()
 
     def _open(self) -> None:
-        speak = http2(self._serve) if self._carrier is Carrier.HTTP_2 else http1(self._serve)
+        speak = http2(self._serve) if self._transport is Transport.HTTP_2 else http1(self._serve)
         self._stack.enter_context(accepting(self._listener, speak, self._tls))
 
     def _shut(self) -> None:
-        """Refuse connections from now on, and count that as the fault."""
+        """Refuse connections from now on, which is the fault."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self.shown += 1
+        self.injected += 1
 
     def _is_closed_before(self, path: str) -> bool:
-        """Return whether nobody listens when a request for a path comes."""
+        """Return whether connections are refused before a request for a path."""
         return self._fault is not None and self._fault.refuses and self._path_part in path
 
-    def _serve(self, wire: Wire, request: SentRequest) -> None:
+    def _serve(self, exchange: Exchange, request: SentRequest) -> None:
         right = self._pigment.answer(request)
         fault = self._fault
         if fault is None or fault.refuses:
-            # The listing is the last request before the exports.
-            if fault and not self.shown and not self._is_closed_before("/blocks"):
+            # The listing is the last request before those for exports.
+            if fault and not self.injected and not self._is_closed_before("/blocks"):
                 self._shut()
-            wire.answer(right)
-            if fault and not wire.is_over:
-                wire.hang_up()
+            exchange.respond(right)
+            if fault and not exchange.is_over:
+                exchange.hang_up()
             return
         with self._lock:
-            is_struck = self._path_part in request.path and (self._always or not self.shown)
-            number = self.shown
-            self.shown += is_struck
-        if is_struck:
-            fault.show(self._carrier)(wire, right, number)
+            is_hit = self._path_part in request.path and (self._always or not self.injected)
+            number = self.injected
+            self.injected += is_hit
+        if is_hit:
+            fault.inject(self._transport)(exchange, right, number)
         else:
-            wire.answer(right)
+            exchange.respond(right)

@@ -1,4 +1,4 @@
-"""No key in anything that is written, in all failure cases at once; and none to another host."""
+"""API keys and passwords: in no output, log or file, under all faults at once, and never sent to another host."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
 from tap_pigment.errors import PigmentError
-from tests.faults.everything import Everything
-from tests.faults.server import Carrier
-from tests.faults.watch import Watch
-from tests.pigment import API_KEY, APPLICATION_ID, Answer
-from tests.wire import listening, proxy, read_request
+from tests.faults.all_faults import AllFaultsServer
+from tests.faults.secret_search import SecretSearch
+from tests.faults.server import Transport
+from tests.support.pigment import API_KEY, APPLICATION_ID, Answer
+from tests.support.wire import listening, proxy, read_request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tests.conftest import MakeTap
-    from tests.pigment import Pigment
-    from tests.wire import Authority
+    from tests.support.pigment import Pigment
+    from tests.support.taps import MakeTap
+    from tests.support.wire import Authority
 
 ODD_KEY = 'odd+SECRET/key="with&all%41signs"'
-PASSWORD = "pr0xy-SECRET-pass"  # noqa: S105 - of a proxy that is not there.
+PASSWORD = "pr0xy-SECRET-pass"  # noqa: S105 - of a proxy on localhost.
 ECHO = f'{{"title": "Refused", "detail": "not with Bearer {API_KEY}"}}'.encode()
 ESCAPED_ECHO = b'{"detail": "not with \\u006fdd+SECRET/key=\\"with&all%41signs\\""}'
 STRUCTURED = """
@@ -37,7 +37,7 @@ formatters: {structured: {(): singer_sdk.logging.StructuredFormatter}}
 handlers: {stderr: {class: logging.StreamHandler, formatter: structured, stream: ext://sys.stderr}}
 root: {level: DEBUG, handlers: [stderr]}
 """
-# Each run names all that is wrong.
+# The errors of each run name several settings.
 WRONG_SETTINGS: tuple[Mapping[str, Any], ...] = (
     {"api_key": {"key": API_KEY}, "metadata_api_key": [ODD_KEY], "api_kye": API_KEY, "max_retries": API_KEY},
     {"api_key": f" {API_KEY}", "metadata_api_key": f"{ODD_KEY}\n", "application_id": API_KEY, "include": API_KEY},
@@ -47,10 +47,10 @@ WRONG_SETTINGS: tuple[Mapping[str, Any], ...] = (
 
 
 @dataclass
-class Runs:
-    """Runs of the tap in one home, all of them looked at."""
+class SearchedRuns:
+    """Runs of the tap in one home, all of them searched for secrets."""
 
-    watch: Watch
+    search: SecretSearch
     authority: Authority
     config: dict[str, Any]
     count: int = 0
@@ -62,12 +62,12 @@ class Runs:
         settings: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> str:
-        """Run the tap, which has to end with an exit code, and return what it has written to stdout."""
+        """Run the tap, which must end with an exit code, and return its output."""
         self.count += 1
-        path = self.watch.home.parent / f"config-{self.count}.json"
+        path = self.search.home.parent / f"config-{self.count}.json"
         path.write_text(json.dumps({**self.config, **(settings or {})}))
         variables = {"REQUESTS_CA_BUNDLE": str(self.authority.path), "LOGLEVEL": "DEBUG", **(environment or {})}
-        done = self.watch.run(f"run-{self.count}", ["--config", str(path), *options], variables)
+        done = self.search.run(f"run-{self.count}", ["--config", str(path), *options], variables)
         assert done.returncode == code, f"{options} {settings}: {done.stderr[-2000:]}"
         return done.stdout
 
@@ -80,29 +80,29 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def watch(home: Path) -> Watch:
-    return Watch(home, [API_KEY, ODD_KEY, PASSWORD])
+def search(home: Path) -> SecretSearch:
+    return SecretSearch(home, [API_KEY, ODD_KEY, PASSWORD])
 
 
-def test_no_key_is_in_anything_that_any_run_writes(authority: Authority, watch: Watch, home: Path) -> None:
+def test_no_run_writes_an_api_key_or_password(authority: Authority, search: SecretSearch, home: Path) -> None:
     config = {"api_key": API_KEY, "application_id": APPLICATION_ID, "max_retries": 1, "parallel_exports": 16}
     config |= {"request_timeout_seconds": 30, "spool_dir": str(home / "spool")}
-    impatient = {"request_timeout_seconds": 1}  # Some faults are silence.
-    asked: list[bytes] = []
+    short_timeout = {"request_timeout_seconds": 1}  # Some faults are silence.
+    proxied_requests: list[bytes] = []
     with ExitStack() as stack:
         tls = authority.tls("h2")
-        over_http2, over_http1 = Everything(Carrier.HTTP_2), Everything(Carrier.HTTP_1)
+        over_http2, over_http1 = AllFaultsServer(Transport.HTTP_2), AllFaultsServer(Transport.HTTP_1)
         port = stack.enter_context(over_http2.serving(tls))
         plain_port = stack.enter_context(over_http1.serving(None))
-        proxy_port = stack.enter_context(listening(proxy(port, asked)))
+        proxy_port = stack.enter_context(listening(proxy(port, proxied_requests)))
         closed_port = _closed_port()
-        runs = Runs(watch, authority, {**config, "api_url": f"https://localhost:{port}/api"})
+        runs = SearchedRuns(search, authority, {**config, "api_url": f"https://localhost:{port}/api"})
         proxied = {"HTTPS_PROXY": f"http://user:{PASSWORD}@localhost:{proxy_port}"}
         plain = {"api_url": f"http://127.0.0.1:{plain_port}/api"}
-        watch.on_spool = over_http2.looked.set
-        over_http1.looked.set()
+        search.on_spooled = over_http2.searched.set
+        over_http1.searched.set()
 
-        # All is well.
+        # No fault
         catalog = home / "catalog.json"
         catalog.write_text(runs.run("--discover", code=0))
         rows = {"change_detection": "row", "snapshot_uri": str(home / "snapshots")}
@@ -114,16 +114,18 @@ def test_no_key_is_in_anything_that_any_run_writes(authority: Authority, watch: 
         runs.run("--catalog", str(catalog), code=0, settings={"batch_config": batches})
         runs.run("--check", code=0)
 
-        # Every block fails in its own way.
+        # Another fault for each block
         over_http2.is_right = over_http1.is_right = False
-        over_http2.looked.clear()
+        over_http2.searched.clear()
         structured = home / "log.yml"
         structured.write_text(STRUCTURED)
-        runs.run(settings=impatient, environment=proxied)
-        runs.run("--catalog", str(catalog), settings=impatient, environment={"SINGER_SDK_LOG_CONFIG": str(structured)})
-        runs.run("--catalog", str(catalog), settings={**impatient, **plain, "api_key": ODD_KEY})
+        runs.run(settings=short_timeout, environment=proxied)
+        runs.run(
+            "--catalog", str(catalog), settings=short_timeout, environment={"SINGER_SDK_LOG_CONFIG": str(structured)}
+        )
+        runs.run("--catalog", str(catalog), settings={**short_timeout, **plain, "api_key": ODD_KEY})
 
-        # Nothing can be listed.
+        # Faults in the listing
         for listing in (
             Answer(401, ECHO),
             Answer(403, ESCAPED_ECHO),
@@ -135,22 +137,24 @@ def test_no_key_is_in_anything_that_any_run_writes(authority: Authority, watch: 
             runs.run("--catalog", str(catalog), settings={"api_key": ODD_KEY})
         runs.run("--check", settings={"metadata_api_key": ODD_KEY})
 
-        # Nothing can be reached.
+        # Unreachable servers and proxies
         runs.run(environment={"HTTPS_PROXY": f"http://user:{PASSWORD}@localhost:{closed_port}"})
         runs.run(environment={"HTTPS_PROXY": f"http://user:{PASSWORD}@:0"})
         runs.run(environment={"REQUESTS_CA_BUNDLE": ""})
 
-        # Nothing is right.
+        # Wrong settings
         for wrong in WRONG_SETTINGS:
             runs.run(settings=wrong)
         broken = home.parent / "broken.json"
         broken.write_text(f'{{"api_key": "{API_KEY}", }}')
-        watch.run("broken", ["--config", str(broken)], {})
-        watch.run("environment", ["--config=ENV"], {"TAP_PIGMENT_API_KEY": ODD_KEY, "TAP_PIGMENT_MAX_RETRIES": API_KEY})
+        search.run("broken", ["--config", str(broken)], {})
+        search.run(
+            "environment", ["--config=ENV"], {"TAP_PIGMENT_API_KEY": ODD_KEY, "TAP_PIGMENT_MAX_RETRIES": API_KEY}
+        )
 
-    assert watch.found == {}
-    assert watch.spools
-    assert asked
+    assert search.found == {}
+    assert search.spooled
+    assert proxied_requests
     assert list((home / "snapshots").rglob("*.parquet"))
     assert list((home / "batches").iterdir())
     assert list((home / "spool").iterdir()) == []
@@ -171,37 +175,39 @@ def _closed_port() -> int:
         "Basic dXNlcjpwcjB4eS1TRUNSRVQtcGFzcw==",  # user:pr0xy-SECRET-pass
     ],
 )
-def test_what_is_looked_for_is_found(watch: Watch, home: Path, written: str) -> None:
+def test_the_search_finds_every_form_of_a_secret(search: SecretSearch, home: Path, written: str) -> None:
     (home / "file").write_text(f"a {written} b")
 
-    watch.run("version", ["--version"], {})
+    search.run("version", ["--version"], {})
 
-    assert list(watch.found) == ["file"]
+    assert list(search.found) == ["file"]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("path_part", ["/blocks", "/export/"])
-def test_a_redirect_to_another_host_takes_the_key_nowhere(
+def test_a_redirect_takes_the_api_key_to_no_other_host(
     pigment: Pigment, tap: MakeTap, status: int, path_part: str
 ) -> None:
     pigment.add_list("Countries", "Code\r\nFR\r\n")
-    came: list[bytes] = []
+    requests_seen: list[bytes] = []
 
     def keep(connection: socket.socket) -> None:
-        came.append(read_request(connection))
+        requests_seen.append(read_request(connection))
 
     with listening(keep) as port:
         pigment.always_answer(path_part, Answer(status, headers={"Location": f"http://localhost:{port}/"}))
-        with pytest.raises(PigmentError, match="is not followed, so that the key goes nowhere else"):
+        with pytest.raises(
+            PigmentError, match="The tap does not follow redirects, so that the API key reaches no other server"
+        ):
             tap().sync_all()
 
-    assert came == []
+    assert requests_seen == []
 
 
-def test_a_key_in_place_of_an_application_is_refused_unseen(tap: MakeTap) -> None:
+def test_an_api_key_as_application_id_is_refused_and_not_shown(tap: MakeTap) -> None:
     with pytest.raises(ConfigValidationError) as caught:
         tap(application_ids=["0a1b", API_KEY], application_id=None)
 
     assert caught.value.errors == [
-        "application_ids: it holds an API key. Set it to what stands in the address of Pigment's screens."
+        "application_ids: it holds an API key. Set it to the id in the address of Pigment's screens."
     ]

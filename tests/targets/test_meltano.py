@@ -1,4 +1,4 @@
-"""Meltano with the project's meltano.yml, the tap and a target, against a Pigment on localhost."""
+"""Meltano runs the tap and a target as meltano.yml defines them, against a Pigment on localhost."""
 
 from __future__ import annotations
 
@@ -13,25 +13,24 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from tap_pigment.sandbox.server import serving
-from tests.pigment import API_KEY, APPLICATION_ID
-from tests.pigment import Pigment as FakePigment
+from tests.support.pigment import API_KEY, APPLICATION_ID, Pigment
 from tests.targets import environments
 from tests.targets.databases import DuckDb
 from tests.targets.demo import DEMO
-from tests.targets.pigment import Pigment
 from tests.targets.pipeline import environment
+from tests.targets.served_sandbox import ServedSandbox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 COMMANDS = Path(sys.executable).parent
-NO_ADDRESS = "http://127.0.0.1:9"  # Whoever asks for anything but Pigment gets no answer.
+NO_ADDRESS = "http://127.0.0.1:9"  # Every request but those to the Pigment fails.
 
 
 class Project:
-    """A copy of the project file in a folder of its own, whose plugins need not be installed."""
+    """A copy of the project file in a folder of its own, with plugins that are already installed."""
 
-    def __init__(self, folder: Path, pigment: Pigment, extras: Mapping[str, Any], **settings: object) -> None:
+    def __init__(self, folder: Path, pigment: ServedSandbox, extras: Mapping[str, Any], **settings: object) -> None:
         self.folder = folder
         project = yaml.safe_load((environments.ROOT / "meltano.yml").read_text(encoding="utf-8"))
         commands = {
@@ -66,11 +65,11 @@ class Project:
 
     @property
     def database(self) -> DuckDb:
-        """The file that target-duckdb has written."""
+        """The file that target-duckdb wrote."""
         return DuckDb(self.folder / "output" / "pigment.duckdb", "tap_pigment")
 
     def meltano(self, *arguments: str) -> str:
-        """Run Meltano and return what it writes to stdout."""
+        """Run Meltano and return its stdout."""
         ended = subprocess.run(
             [COMMANDS / "meltano", *arguments],
             cwd=self.folder,
@@ -83,7 +82,7 @@ class Project:
         return ended.stdout.decode()
 
 
-def test_two_runs_of_the_demo_leave_every_row_once(demo: Pigment, tmp_path: Path) -> None:
+def test_each_row_is_in_the_database_once_after_two_runs(demo: ServedSandbox, tmp_path: Path) -> None:
     project = Project(tmp_path, demo, {})
 
     project.meltano("run", "tap-pigment", "target-duckdb")
@@ -95,11 +94,11 @@ def test_two_runs_of_the_demo_leave_every_row_once(demo: Pigment, tmp_path: Path
         assert project.database.rows(stream, ["contentHash"]) == Counter((content,) for content in hashes)
 
 
-def test_the_state_that_meltano_keeps_lets_only_changes_leave(tmp_path: Path) -> None:
-    app = FakePigment()
+def test_only_changed_rows_are_emitted_from_the_state_of_meltano(tmp_path: Path) -> None:
+    app = Pigment()
     block = app.add_list("Countries", "Code;Name\r\nA;Albania\r\nB;Belgium\r\nC;Chile\r\n")
     with serving(app) as server:
-        pigment = Pigment(server.url, API_KEY, APPLICATION_ID, ())
+        pigment = ServedSandbox(server.url, API_KEY, APPLICATION_ID, ())
         settings = {"change_detection": "row", "snapshot_uri": str(tmp_path / "snapshots")}
         project = Project(tmp_path, pigment, {}, **settings)
 
@@ -111,14 +110,14 @@ def test_the_state_that_meltano_keeps_lets_only_changes_leave(tmp_path: Path) ->
     [path] = (tmp_path / "output").glob("countries*.jsonl")
     records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert [record["Code"] for record in records[:3]] == ["A", "B", "C"]
-    assert sorted((record["Code"], record.get("Name"), bool(record["_sdc_deleted_at"])) for record in records[3:]) == [
+    assert sorted((record["Code"], record["Name"], bool(record["_sdc_deleted_at"])) for record in records[3:]) == [
         ("B", "Belgique", False),
         ("C", None, True),
         ("D", "Denmark", False),
     ]
 
 
-def test_selection_keys_and_types_of_the_project_reach_the_schema(pigment: Pigment, tmp_path: Path) -> None:
+def test_selection_keys_and_types_of_the_project_reach_the_schema(pigment: ServedSandbox, tmp_path: Path) -> None:
     extras = {
         "select": ["people.*", "!people.hired_*"],
         "metadata": {"people": {"table-key-properties": ["zip_EEEEEE", "people_AAAAAA"]}},
@@ -141,7 +140,7 @@ def test_selection_keys_and_types_of_the_project_reach_the_schema(pigment: Pigme
     ]
 
 
-def test_a_variable_of_the_environment_wins_over_the_project_file(pigment: Pigment, tmp_path: Path) -> None:
+def test_environment_variable_overrides_the_project_file(pigment: ServedSandbox, tmp_path: Path) -> None:
     wanted = {
         "block_types": ["Metric"],
         "headers": "friendly",

@@ -1,4 +1,4 @@
-"""What meltano.yml says of the tap is what the tap says of itself."""
+"""The definition of the tap in meltano.yml equals the output of `tap-pigment --about`."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def about() -> dict[str, Any]:
-    """Return what the tap says of itself."""
+    """Return the output of `--about`."""
     command = [sys.executable, "-m", "tap_pigment", "--about", "--format", "json"]
     answer = subprocess.run(command, check=True, capture_output=True, env=environment(), timeout=60)
-    said: dict[str, Any] = json.loads(answer.stdout)
-    return said
+    about: dict[str, Any] = json.loads(answer.stdout)
+    return about
 
 
 @pytest.fixture(scope="module")
 def project() -> dict[str, Any]:
-    """Return meltano.yml."""
-    read: dict[str, Any] = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
-    return read
+    """Return the content of meltano.yml."""
+    project: dict[str, Any] = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
+    return project
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def extractor(project: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def kind(schema: Mapping[str, Any]) -> str:
-    """Return Meltano's kind of a setting that has this JSON schema."""
+    """Return Meltano's kind of a setting with this JSON schema."""
     if schema.get("secret"):
         return "password"
     if "enum" in schema:
@@ -53,7 +53,7 @@ def kind(schema: Mapping[str, Any]) -> str:
     return str(json_type)
 
 
-def test_the_project_file_is_as_meltano_wants_it(project: Mapping[str, Any]) -> None:
+def test_project_file_is_valid_by_the_schema_of_meltano(project: Mapping[str, Any]) -> None:
     schema = json.loads((importlib.resources.files("meltano") / "schemas" / "meltano.schema.json").read_text())
 
     errors = [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(project)]
@@ -61,7 +61,7 @@ def test_the_project_file_is_as_meltano_wants_it(project: Mapping[str, Any]) -> 
     assert errors == []
 
 
-def test_the_settings_are_the_taps(about: Mapping[str, Any], extractor: Mapping[str, Any]) -> None:
+def test_settings_equal_those_of_the_tap(about: Mapping[str, Any], extractor: Mapping[str, Any]) -> None:
     properties = about["settings"]["properties"]
 
     settings = {
@@ -87,26 +87,26 @@ def test_the_settings_are_the_taps(about: Mapping[str, Any], extractor: Mapping[
     }
 
 
-def test_the_values_are_the_taps_defaults(about: Mapping[str, Any], extractor: Mapping[str, Any]) -> None:
+def test_values_equal_the_defaults_of_the_tap(about: Mapping[str, Any], extractor: Mapping[str, Any]) -> None:
     properties = about["settings"]["properties"]
 
     values = {setting["name"]: setting["value"] for setting in extractor["settings"] if "value" in setting}
 
-    # A default of {} is left out, as Meltano has no use for it.
+    # Meltano needs no default of {}.
     assert values == {
         name: schema["default"] for name, schema in properties.items() if schema.get("default") not in (None, {})
     }
 
 
-def test_the_capabilities_are_the_taps(about: Mapping[str, Any], extractor: Mapping[str, Any]) -> None:
+def test_capabilities_equal_those_of_the_tap(about: Mapping[str, Any], extractor: Mapping[str, Any]) -> None:
     assert sorted(extractor["capabilities"]) == sorted(about["capabilities"])
 
 
-def test_either_setting_names_the_applications(extractor: Mapping[str, Any]) -> None:
+def test_either_application_setting_is_required(extractor: Mapping[str, Any]) -> None:
     assert extractor["settings_group_validation"] == [["api_key", "application_id"], ["api_key", "application_ids"]]
 
 
-def test_every_secret_of_every_plugin_is_sensitive(project: Mapping[str, Any]) -> None:
+def test_secrets_of_all_plugins_are_sensitive(project: Mapping[str, Any]) -> None:
     plugins = [plugin for kind in project["plugins"].values() for plugin in kind]
 
     secret = {
@@ -127,7 +127,7 @@ def test_every_secret_of_every_plugin_is_sensitive(project: Mapping[str, Any]) -
     }
 
 
-def test_the_loaders_are_the_versions_that_are_tested(project: Mapping[str, Any]) -> None:
+def test_loaders_have_the_tested_versions(project: Mapping[str, Any]) -> None:
     for loader in project["plugins"]["loaders"]:
         pinned = (ROOT / "tests/targets/requirements" / f"{loader['name']}.txt").read_text().splitlines()
 

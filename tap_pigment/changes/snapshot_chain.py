@@ -1,0 +1,61 @@
+"""Which snapshots an export is compared with, and when a snapshot is deleted. No I/O.
+
+An export is compared with the snapshot that the state names. It is also compared with the snapshots of other runs: a
+target may have loaded any part of the rows of a run that failed, and may load the rows of an overlapping run late. A
+snapshot of another run is compared in two good runs in a row. Then no rows of that run can still be on their way, and
+the next run deletes the snapshot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """A snapshot's place among the others, by their names.
+
+    Attributes:
+        base: The snapshot that the state of its run named; None if it named none.
+        compared: The snapshots of other runs with which its export was compared.
+        retired: The snapshots that are obsolete as soon as a state names this one.
+    """
+
+    base: str | None = None
+    compared: tuple[str, ...] = ()
+    retired: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The snapshots that matter to a run, by their names.
+
+    Attributes:
+        others: The snapshots of other runs to compare the export with.
+        obsolete: The snapshots that no run needs any more.
+        lineage: The lineage of the run's own snapshot.
+    """
+
+    others: tuple[str, ...]
+    obsolete: tuple[str, ...]
+    lineage: Lineage
+
+
+def plan_comparison(named: str | None, lineage: Lineage | None, stored: Collection[str]) -> Comparison:
+    """Return the snapshots to compare an export with, beside the one that the state names.
+
+    Args:
+        named: The snapshot that the state names; None if it names none.
+        lineage: Its lineage; None if it cannot be read.
+        stored: All snapshots of the stream.
+    """
+    known = lineage or Lineage()
+    obsolete = sorted(name for name in stored if name == known.base or name in known.retired)
+    others = sorted(name for name in stored if name != named and name not in obsolete)
+    # What could not be deleted in this run is deleted in the next one.
+    retired = sorted({*obsolete, *(name for name in others if name in known.compared)})
+    return Comparison(tuple(others), tuple(obsolete), Lineage(named, tuple(others), tuple(retired)))

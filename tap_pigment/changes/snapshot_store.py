@@ -1,0 +1,263 @@
+"""The store of snapshots: a folder for each stream, on a disk or wherever fsspec reaches.
+
+A snapshot's name is the time of its export and a SHA-256 of its bytes. So each has a name of its own, none is ever
+changed, and one that is truncated or was replaced is recognised before it is opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tap_pigment.changes.bookmark import read_bookmark
+from tap_pigment.changes.snapshot_chain import plan_comparison
+from tap_pigment.errors import SnapshotError, StoreError
+from tap_pigment.output import open_store, store_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tap_pigment.changes.snapshot_chain import Lineage
+
+SETTING = "snapshot_uri"
+
+_HASH_CHARACTERS = 32
+_SUFFIX = ".parquet"
+_TIME = "%Y%m%dT%H%M%S%fZ"
+_NAME = re.compile(r"[0-9]{8}T[0-9]{12}Z-[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A snapshot in the store: its stream, its name and its size in bytes."""
+
+    stream: str
+    name: str
+    size_bytes: int
+
+    @property
+    def received_at(self) -> datetime:
+        """When the export began to arrive."""
+        return datetime.strptime(self.name.partition("-")[0], _TIME).replace(tzinfo=UTC)
+
+    def __str__(self) -> str:
+        """Return the entry as a line."""
+        return f"{self.stream}  {self.name}  {self.received_at:%Y-%m-%d %H:%M:%S} UTC  {self.size_bytes:,} bytes"
+
+
+class SnapshotStore:
+    """The snapshots below an address.
+
+    Args:
+        uri: A path, or an fsspec URL such as `s3://bucket/folder`.
+
+    Raises:
+        StoreError: If fsspec does not know the address, or lacks a package for it.
+    """
+
+    def __init__(self, uri: str) -> None:
+        import fsspec  # type: ignore[import-untyped] # noqa: PLC0415 - it has no types, and takes time to import.
+
+        self._uri = uri
+        self._filesystem, self._root = open_store(SETTING, uri)
+        self._is_local = isinstance(self._filesystem, fsspec.implementations.local.LocalFileSystem)
+
+    def fetch(self, stream: str, name: str, target: Path) -> None:
+        """Copy a snapshot to a file.
+
+        Raises:
+            SnapshotError: If it is missing, cannot be read, or is not the file that was stored.
+        """
+        path = self._path(stream, name)
+        try:
+            with store_errors(SETTING, f"cannot read {path}"):
+                if not (self._is_local and _is_linked(Path(path), target)):
+                    self._filesystem.get_file(path, str(target))
+        except StoreError as error:
+            raise SnapshotError(str(error)) from None
+        if not name.endswith(f"-{_file_hash(target)}"):
+            raise SnapshotError(f"{path} is not the file that was stored: it is truncated or was replaced")
+
+    def put(self, stream: str, source: Path, received_at: datetime) -> str:
+        """Store a snapshot and return its name.
+
+        Raises:
+            StoreError: If the store does not take it.
+        """
+        name = f"{received_at:{_TIME}}-{_file_hash(source)}"
+        path = self._path(stream, name)
+        with store_errors(f"{stream}: {SETTING}", f"cannot write {path}", f"Nothing of {stream} was emitted."):
+            if self._is_local:
+                _put_privately(source, Path(path))
+            else:
+                self._filesystem.put_file(str(source), path)
+        return name
+
+    def remove(self, stream: str, name: str) -> None:
+        """Remove a snapshot, if it is there.
+
+        Raises:
+            StoreError: If it cannot be removed.
+        """
+        path = self._path(stream, name)
+        with store_errors(SETTING, f"cannot remove {path}"), suppress(FileNotFoundError):
+            self._filesystem.rm_file(path)
+
+    def names(self, stream: str) -> list[str]:
+        """Return the names of a stream's snapshots, the oldest first.
+
+        Raises:
+            StoreError: If they cannot be listed.
+        """
+        return [entry.name for entry in self._entries(f"{self._root}/{stream}", f"{stream}: {SETTING}")]
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield all snapshots, by stream and time.
+
+        Raises:
+            StoreError: If they cannot be listed.
+        """
+        yield from self._entries(self._root, SETTING)
+
+    def _entries(self, folder: str, setting: str) -> Iterator[Entry]:
+        sizes: Mapping[str, int] = {}
+        # A folder that does not exist is empty: nothing was stored yet.
+        with store_errors(setting, f"cannot list {self._uri}"), suppress(FileNotFoundError):
+            sizes = self._sizes(folder)
+        for path in sorted(sizes):
+            *_, stream, file = path.split("/")
+            name = file.removesuffix(_SUFFIX)
+            if path == self._path(stream, name) and _is_name(name):  # Other files may lie there too.
+                yield Entry(stream, name, sizes[path])
+
+    def _sizes(self, folder: str) -> dict[str, int]:
+        """Return the sizes of the files below a folder, in bytes, by path."""
+        if self._is_local:
+            return dict(_local_sizes(folder))
+        self._filesystem.invalidate_cache()  # Another run may have stored one.
+        return {path: int(entry["size"]) for path, entry in self._filesystem.find(folder, detail=True).items()}
+
+    def _path(self, stream: str, name: str) -> str:
+        return f"{self._root}/{stream}/{name}{_SUFFIX}"
+
+
+def named_snapshots(state: Mapping[str, Any]) -> dict[str, str]:
+    """Return the snapshot that a state names for each stream; Meltano may have wrapped the state in `singer_state`."""
+    bookmarks = _member(_member(state, "singer_state") or state, "bookmarks")
+    found = {stream: read_bookmark(_member(bookmarks, stream)) for stream in bookmarks}
+    return {stream: bookmark.snapshot for stream, bookmark in found.items() if bookmark and bookmark.snapshot}
+
+
+def _member(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a member that is an object, or an empty one."""
+    found = content.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def list_snapshots(store: SnapshotStore, named: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each snapshot, and for each one that the state names and the store lacks.
+
+    Args:
+        store: The store.
+        named: The snapshot that the state names for each stream.
+
+    Raises:
+        StoreError: If they cannot be listed.
+    """
+    entries = list(store.entries())
+    for entry in entries:
+        yield f"{entry}{'  named by the state' if named.get(entry.stream) == entry.name else ''}"
+    stored = {(entry.stream, entry.name) for entry in entries}
+    for stream, name in named.items():
+        if (stream, name) not in stored:
+            yield f"{stream}  {name}  named by the state and missing: the next run does a full send"
+
+
+def prune_snapshots(
+    store: SnapshotStore, named: Mapping[str, str], read_lineage: Callable[[str, str], Lineage]
+) -> Iterator[str]:
+    """Remove the snapshots that no run needs any more, and yield a line for each.
+
+    Args:
+        store: The store.
+        named: The snapshot that the state names for each stream.
+        read_lineage: Returns the lineage of a stream's snapshot.
+
+    Raises:
+        StoreError: If they cannot be listed, or one cannot be removed.
+        SnapshotError: If one cannot be read.
+    """
+    for stream, group in groupby(list(store.entries()), key=lambda entry: entry.stream):
+        entries = {entry.name: entry for entry in group}
+        name = named.get(stream)
+        if name not in entries:
+            yield f"{stream}  skipped: the state names none of its {len(entries):,} snapshots"
+            continue
+        for obsolete in plan_comparison(name, read_lineage(stream, name), entries).obsolete:
+            store.remove(stream, obsolete)
+            yield f"{entries[obsolete]}  removed"
+
+
+def _is_name(name: str) -> bool:
+    """Return whether a file may be a snapshot, by its name."""
+    if not _NAME.fullmatch(name):
+        return False
+    with suppress(ValueError):
+        return bool(datetime.strptime(name.partition("-")[0], _TIME).replace(tzinfo=UTC))
+    return False
+
+
+def _local_sizes(folder: str) -> Iterator[tuple[str, int]]:
+    """Yield path and size of the files below a folder; fsspec would skip a folder that it may not read."""
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        if parent != folder:
+            folders.clear()  # Snapshots lie no deeper, and links may form circles.
+        for name in names:
+            if not _is_name(name.removesuffix(_SUFFIX)):
+                continue
+            path = f"{parent}/{name}"  # A Path would drop a "./" of the address.
+            with suppress(FileNotFoundError):  # Another run may have removed it.
+                yield path.replace(os.sep, "/"), Path(path).stat().st_size
+
+
+def _put_privately(source: Path, target: Path) -> None:
+    """Store a file that is complete from the first moment and private to the user."""
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    source.chmod(0o600)
+    if _is_linked(source, target):
+        return
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".incoming-")
+    os.close(handle)
+    try:
+        shutil.copyfile(source, name)
+        Path(name).replace(target)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _is_linked(source: Path, target: Path) -> bool:
+    """Give a file, which nothing changes, a second name; return False where that is impossible, as on another disk."""
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        return False
+    return True
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:_HASH_CHARACTERS]

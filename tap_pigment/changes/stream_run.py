@@ -1,0 +1,93 @@
+"""One stream in one run: what a plan is made from, and what it consists of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tap_pigment.changes.record_spec import digest_of
+from tap_pigment.settings import ChangeDetection
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from tap_pigment.changes.bookmark import Bookmark
+    from tap_pigment.changes.record_spec import RecordSpec
+    from tap_pigment.changes.snapshot_store import SnapshotStore
+    from tap_pigment.columns import Column, RowKey
+    from tap_pigment.exports import DuckDBSession, ExportFile
+    from tap_pigment.output import DeletedRows, RecordSet
+    from tap_pigment.settings import Settings
+
+_BODY_CHARACTERS = 32
+
+
+@dataclass(frozen=True)
+class StreamRun:
+    """One stream in one run.
+
+    Attributes:
+        name: The stream's name.
+        columns: The selected columns.
+        key: The key.
+        spec: How records are made of rows.
+        settings: The settings.
+        bookmark: The bookmark of the last run; None if there is none.
+        tap_version: The tap's name and version: another version looks at every export again.
+        session: DuckDB.
+        store: The store of snapshots; None without `change_detection: row`.
+        logger: Reports what is not emitted, and why all rows are.
+    """
+
+    name: str
+    columns: Sequence[Column]
+    key: RowKey
+    spec: RecordSpec
+    settings: Settings
+    bookmark: Bookmark | None
+    tap_version: str
+    session: DuckDBSession
+    store: SnapshotStore | None
+    logger: logging.Logger
+
+    def body(self, file: ExportFile) -> str | None:
+        """Return a digest of an export's bytes and of how records are made of them; None without `change_detection`."""
+        if self.settings.change_detection is ChangeDetection.NONE:
+            return None
+        activates = self.settings.emit_activate_version_messages
+        parts = [self.tap_version, self.settings.change_detection, activates, self.spec.digest, file.sha256]
+        return digest_of(parts)[:_BODY_CHARACTERS]
+
+    def unchanged_plan(self, file: ExportFile) -> SyncPlan | None:
+        """Return the plan for an export that is the same as the last one, to the byte; None if it is not."""
+        body = self.body(file)
+        if body is None or self.bookmark is None or self.bookmark.body != body:
+            return None
+        self.logger.info("%s: unchanged since the last run, to the byte; no records emitted", self.name)
+        return SyncPlan(file.received_at, self.bookmark)
+
+
+@dataclass(frozen=True)
+class SyncPlan:
+    """What a sync emits.
+
+    Attributes:
+        received_at: When the export began to arrive.
+        bookmark: The bookmark of the state that follows.
+        records: The rows to emit; None for none.
+        deleted: The deleted rows to emit; None for none.
+        activates: Whether ACTIVATE_VERSION follows.
+    """
+
+    received_at: datetime
+    bookmark: Bookmark
+    records: RecordSet | None = None
+    deleted: DeletedRows | None = None
+    activates: bool = False
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether only a state is emitted."""
+        return self.records is None and self.deleted is None

@@ -1,0 +1,94 @@
+"""Plans what a sync emits of an export: all rows, the changed and deleted ones, or nothing."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tap_pigment.changes.bookmark import Bookmark
+from tap_pigment.changes.record_spec import digest_of
+from tap_pigment.changes.row_plan import RowPlanner
+from tap_pigment.changes.shrink_guard import UNGUARDED_PERCENT, check_shrinkage, may_activate
+from tap_pigment.changes.stream_run import SyncPlan
+from tap_pigment.exports import memory_bytes, sql, validate
+from tap_pigment.output import RecordSet, number_identical_rows
+from tap_pigment.settings import ChangeDetection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_pigment.changes.stream_run import StreamRun
+    from tap_pigment.exports import ExportFile, ValidatedExport
+
+_MEMORY_BYTES_TO_COMPARE = 80 << 20
+_HALVES = (1, 17)  # Where the halves of 64 bits begin in the hexadecimal text of a hash.
+
+
+@contextmanager
+def plan_sync(run: StreamRun, file: ExportFile) -> Iterator[SyncPlan]:
+    """Validate an export and give the plan; its rows can be read until the block ends.
+
+    Raises:
+        PigmentError: If the export is not valid, or has lost too many rows.
+    """
+    if run.store is not None:
+        memory = memory_bytes(file) + _MEMORY_BYTES_TO_COMPARE
+        with run.session.for_stream(run.name, memory_bytes=memory) as database:
+            yield RowPlanner(run, file, database, run.store).plan()
+        return
+    if unchanged := run.unchanged_plan(file):
+        yield unchanged
+        return
+    with run.session.for_stream(run.name, memory_bytes=memory_bytes(file)) as database:
+        export = validate(file, database, run.columns, run.key)
+        if run.settings.change_detection is ChangeDetection.STREAM:
+            yield _plan_stream(run, export)
+        else:
+            yield _plan_full(run, export, Bookmark(export.table.rows))
+
+
+def _plan_stream(run: StreamRun, export: ValidatedExport) -> SyncPlan:
+    file, rows = export.table.file, export.table.rows
+    digest = digest_of([_rows_digest(run, export), run.settings.emit_activate_version_messages])
+    bookmark = Bookmark(rows, digest=digest, body=run.body(file))
+    if run.bookmark and run.bookmark.digest == digest:
+        run.logger.info("%s: %s rows unchanged since the last run; no records emitted", run.name, f"{rows:,}")
+        return SyncPlan(file.received_at, bookmark)
+    return _plan_full(run, export, bookmark)
+
+
+def _rows_digest(run: StreamRun, export: ValidatedExport) -> str:
+    """Return a digest that is equal for the same rows, in any order, of which records are made in the same way."""
+    # Sums, so that identical rows do not cancel each other out.
+    sums = ", ".join(
+        f"coalesce(sum(CAST('0x' || substr(hash, {start}, 16) AS UBIGINT)::HUGEINT), 0)" for start in _HALVES
+    )
+    hashes = f"SELECT {sql.content_hash(run.columns)} AS hash FROM {export.table.relation}"
+    halves = export.table.database.row(f"SELECT {sums} FROM ({hashes})")
+    return digest_of([run.spec.digest, export.table.rows, *map(str, halves)])
+
+
+def _plan_full(run: StreamRun, export: ValidatedExport, bookmark: Bookmark) -> SyncPlan:
+    table = export.table
+    activates = run.settings.emit_activate_version_messages and _may_activate(run, table.rows)
+    if run.settings.emit_activate_version_messages and not activates:
+        bookmark = Bookmark(table.rows)  # The next run must not find it unchanged.
+    occurrences = None
+    if run.key.is_keyless and export.may_repeat:
+        occurrences = number_identical_rows(export, run.columns)
+    records = RecordSet(table, run.columns, run.key, occurrences)
+    return SyncPlan(table.file.received_at, bookmark, records, activates=activates)
+
+
+def _may_activate(run: StreamRun, rows: int) -> bool:
+    previous_rows = run.bookmark.rows if run.bookmark else None
+    percent = run.settings.max_shrink_percent
+    check_shrinkage(run.name, rows=rows, previous_rows=previous_rows, max_percent=percent)
+    if previous_rows is None and not rows:
+        run.logger.warning(
+            "%s: the export is empty, and the number of rows of the last run is unknown. No ACTIVATE_VERSION is "
+            "emitted, so nothing is deleted downstream. To delete all rows, run once with max_shrink_percent: %d.",
+            run.name,
+            UNGUARDED_PERCENT,
+        )
+    return may_activate(rows=rows, max_percent=percent)

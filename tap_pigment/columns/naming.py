@@ -1,0 +1,129 @@
+"""Names of streams and columns, unique and stable."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NewType
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+StreamName = NewType("StreamName", str)
+"""A name that `stream_names` or `snake_case` made: `[a-z0-9_]`, 1 to 63 characters, no digit in front."""
+
+MAX_NAME_CHARACTERS = 63  # PostgreSQL cuts longer identifiers.
+ID_CHARACTERS = 8
+
+CONTENT_HASH = "contentHash"
+OCCURRENCE = "occurrence"
+DELETED_AT = "_sdc_deleted_at"
+ADDED_COLUMNS = (CONTENT_HASH, OCCURRENCE, DELETED_AT)
+
+_TECHNICAL_SUFFIX = re.compile(r"_[A-Z0-9]{6}$")
+# Characters that have a meaning in Meltano's selection patterns and settings.
+_PATTERN_CHARACTERS = re.compile(r"[.\[\]*?]")
+
+
+@dataclass(frozen=True)
+class NamedBlock:
+    """The parts of a stream's name.
+
+    Attributes:
+        id: The block's id, its identity.
+        name: The name on Pigment's screens; any characters, not unique.
+        kind: `list`, `metric`, `table` or `view`: used where the name has no letter or digit.
+        prefix: The application's name in snake_case, where several applications are extracted.
+    """
+
+    id: str
+    name: str
+    kind: str
+    prefix: str = ""
+
+
+def snake_case(text: str) -> str:
+    """Return `text` in ASCII snake_case, or "" if it has no letter or digit."""
+    folded = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    words = re.sub(r"[^a-z0-9]+", "_", folded.lower()).strip("_")
+    return f"_{words}" if words[:1].isdigit() else words
+
+
+def slug(text: str) -> str:
+    """Return `text` as in Pigment's technical names: lower case, and every other character a `_`."""
+    return re.sub(r"[^a-z0-9]", "_", text.lower())
+
+
+def without_technical_suffix(header: str) -> str:
+    """Return a technical header without its `_` and six upper-case letters or digits."""
+    return _TECHNICAL_SUFFIX.sub("", header)
+
+
+def stream_names(blocks: Iterable[NamedBlock]) -> dict[str, StreamName]:
+    """Return the stream name of each block, by block id.
+
+    Names are unique and do not depend on the order of the blocks. Where several blocks have the same name, each of them
+    gets `_` and the first characters of its id: eight, or more if eight do not suffice.
+    """
+    by_id = {block.id: block for block in blocks}
+    names = {block_id: _plain_name(block) for block_id, block in by_id.items()}
+    characters = dict.fromkeys(by_id, 0)
+    while shared := {name for name, count in Counter(names.values()).items() if count > 1}:
+        for block_id in [block_id for block_id, name in names.items() if name in shared]:
+            characters[block_id] += ID_CHARACTERS
+            names[block_id] = _name_with_id(by_id[block_id], characters[block_id])
+    return {block_id: StreamName(name) for block_id, name in names.items()}
+
+
+def _plain_name(block: NamedBlock) -> str:
+    words = snake_case(block.name)
+    if not words:
+        return _name_with_id(block, ID_CHARACTERS)
+    return _prefixed(block, words)[:MAX_NAME_CHARACTERS].rstrip("_")
+
+
+def _name_with_id(block: NamedBlock, characters: int) -> str:
+    """Return a name of at most 63 characters that ends with the first `characters` of the id, never cut."""
+    if characters <= len(block.id):
+        suffix = re.sub(r"[^a-z0-9]", "_", block.id[:characters].lower())
+    else:
+        suffix = hashlib.sha256(block.id.encode()).hexdigest()[:characters]
+    words = _prefixed(block, snake_case(block.name) or block.kind)
+    return f"{words[: MAX_NAME_CHARACTERS - 1 - len(suffix)].rstrip('_')}_{suffix}"
+
+
+def _prefixed(block: NamedBlock, words: str) -> str:
+    return f"{block.prefix}_{words.lstrip('_')}" if block.prefix else words
+
+
+def column_names(headers: Sequence[str], *, friendly: bool) -> tuple[str, ...]:
+    """Return the emitted name of each column of an export, in the order of its header.
+
+    A technical header stays as it is, but for characters with a meaning in patterns. A name that repeats another one,
+    or a column that the tap adds, gets `_2`, `_3`, ...; the case of letters makes no difference, because it makes none
+    in most databases and in DuckDB's files.
+    """
+    wanted = [_column_name(header, position, friendly=friendly) for position, header in enumerate(headers, 1)]
+    existing = {name.casefold() for name in (*wanted, *ADDED_COLUMNS)}
+    used = {name.casefold() for name in ADDED_COLUMNS}
+    names = []
+    for name in wanted:
+        unique = name if name.casefold() not in used else _numbered(name, existing | used)
+        used.add(unique.casefold())
+        names.append(unique)
+    return tuple(names)
+
+
+def _column_name(header: str, position: int, *, friendly: bool) -> str:
+    name = snake_case(header) if friendly else _PATTERN_CHARACTERS.sub("_", header)
+    return name or f"column_{position}"
+
+
+def _numbered(name: str, taken: Collection[str]) -> str:
+    number = 2
+    while f"{name}_{number}".casefold() in taken:
+        number += 1
+    return f"{name}_{number}"

@@ -1,0 +1,30 @@
+"""One export: downloaded, complete, counted, and readable as a validated table."""
+
+from tap_pigment.exports import sql
+from tap_pigment.exports.download import ExportDownloader, ExportFile
+from tap_pigment.exports.duckdb_session import DuckDBSession, StreamDatabase, preload
+from tap_pigment.exports.prefetch import Prefetcher
+from tap_pigment.exports.sample import ExportSample, fetch_sample
+from tap_pigment.exports.spool_directory import SpoolDirectory, disk_errors
+from tap_pigment.exports.table import ExportTable, memory_bytes
+from tap_pigment.exports.validation import KeptColumns, ValidatedExport, check_64_bits, validate
+
+__all__ = [
+    "DuckDBSession",
+    "ExportDownloader",
+    "ExportFile",
+    "ExportSample",
+    "ExportTable",
+    "KeptColumns",
+    "Prefetcher",
+    "SpoolDirectory",
+    "StreamDatabase",
+    "ValidatedExport",
+    "check_64_bits",
+    "disk_errors",
+    "fetch_sample",
+    "memory_bytes",
+    "preload",
+    "sql",
+    "validate",
+]

@@ -1,0 +1,89 @@
+"""Downloads exports ahead of the one that is being emitted, a few at a time and in order."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Prefetcher(Generic[Item, Result]):
+    """Runs `work` on items in a few threads, and hands out the results.
+
+    At most `depth` results are in progress or not yet taken. The threads are daemons, so that a run that ends with an
+    error does not wait for them.
+
+    Args:
+        work: Returns the result of an item.
+        depth: How many items to work on ahead.
+        discard: Called with each result that nobody takes.
+    """
+
+    def __init__(self, work: Callable[[Item], Result], depth: int, *, discard: Callable[[Result], object]) -> None:
+        self._work = work
+        self._depth = depth
+        self._discard = discard
+        self._results: dict[Item, Future[Result]] = {}
+        self._waiting: deque[tuple[Item, Future[Result]]] = deque()
+        self._slots = threading.Semaphore(depth)
+        self._lock = threading.Lock()  # So that a result that arrives at the end is discarded once.
+        self._is_running = False
+
+    @contextmanager
+    def started(self, items: Iterable[Item]) -> Iterator[None]:
+        """Work on items, in the order in which they will be taken, until the block ends."""
+        self._slots = threading.Semaphore(self._depth)
+        self._results = {item: Future() for item in items}
+        self._waiting.extend(self._results.items())
+        self._is_running = True
+        for number in range(min(self._depth, len(self._results))):
+            threading.Thread(target=self._run, name=f"prefetch-{number}", daemon=True).start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._is_running = False
+                untaken = [future for future in self._results.values() if future.done()]
+            self._waiting.clear()
+            self._slots.release()
+            for future in untaken:
+                if future.exception() is None:
+                    self._discard(future.result())
+            self._results.clear()
+
+    def _run(self) -> None:
+        while True:
+            self._slots.acquire()
+            try:
+                item, future = self._waiting.popleft()
+            except IndexError:
+                self._slots.release()
+                return
+            try:
+                result = self._work(item)
+            except BaseException as error:  # noqa: BLE001 - raised where the result is taken.
+                future.set_exception(error)
+            else:
+                with self._lock:
+                    future.set_result(result)
+                    is_late = not self._is_running
+                if is_late:
+                    self._discard(result)
+
+    def take(self, item: Item) -> Result:
+        """Return an item's result, once it is there, or raise the error of its work; an item not started is now."""
+        future = self._results.pop(item, None)
+        if future is None:
+            return self._work(item)
+        try:
+            return future.result()
+        finally:
+            self._slots.release()

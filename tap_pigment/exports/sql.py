@@ -1,0 +1,196 @@
+"""SQL expressions over the cells of an export; every name and text in the tap's SQL is quoted here."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from tap_pigment.columns import (
+    CONTENT_HASH,
+    DATE_PATTERN,
+    FALSE,
+    NUMBER_PATTERN,
+    TRUE,
+    WHOLE_PATTERN,
+    Column,
+    ColumnType,
+)
+from tap_pigment.exports.csv_counter import DELIMITER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+_MIN_BUFFER_BYTES = 64 << 10
+_MAX_BUFFER_BYTES = 8 << 20
+
+
+def _is_in_range(text: str) -> str:
+    """Return whether a 64-bit float reaches a number."""
+    return f"coalesce(isfinite(TRY_CAST({text} AS DOUBLE)), false)"
+
+
+# Whether a text fits a type: the same rules as `columns.fits`, in SQL.
+FITS: Mapping[ColumnType, Callable[[str], str]] = {
+    ColumnType.NUMBER: lambda text: f"(regexp_full_match({text}, '{NUMBER_PATTERN}') AND {_is_in_range(text)})",
+    ColumnType.INTEGER: lambda text: f"(regexp_full_match({text}, '{WHOLE_PATTERN}') AND {_is_in_range(text)})",
+    ColumnType.BOOLEAN: lambda text: f"{text} IN ('{TRUE}', '{FALSE}')",
+    ColumnType.DATE: lambda text: (
+        f"(regexp_full_match({text}, '{DATE_PATTERN}') AND TRY_CAST({text} AS DATE) IS NOT NULL AND "
+        f"{text} >= '0001-01-01')"
+    ),
+}
+
+
+def read_csv(path: Path, width: int, *, size_bytes: int, longest_line_bytes: int, parallel: bool) -> str:
+    """Return the relation of a CSV file's rows: text cells `c0`, `c1`, ..., a blank being the empty text.
+
+    Args:
+        path: The file.
+        width: How many cells each row has.
+        size_bytes: The size of the file.
+        longest_line_bytes: No line is longer than this.
+        parallel: Whether several threads read. They notice a quote that stays open; a single one reads what they
+            refuse.
+    """
+    # A small file needs a small buffer, which is faster to allocate.
+    buffer_bytes = max(min(_MAX_BUFFER_BYTES, size_bytes), longest_line_bytes, _MIN_BUFFER_BYTES)
+    names = [quoted_text(cell(position)) for position in range(width)]
+    columns = ", ".join(f"{name}: 'VARCHAR'" for name in names)
+    options = {
+        "auto_detect": "false",
+        "header": "true",
+        "columns": f"{{{columns}}}",
+        "force_not_null": f"[{', '.join(names)}]",
+        "delim": quoted_text(DELIMITER),
+        "quote": quoted_text('"'),
+        "escape": quoted_text('"'),
+        "strict_mode": "true",
+        "parallel": str(parallel).lower(),
+        "max_line_size": str(buffer_bytes),
+        "buffer_size": str(buffer_bytes),
+    }
+    return f"read_csv({quoted_path(path)}, {', '.join(f'{name} = {option}' for name, option in options.items())})"
+
+
+def cell(position: int) -> str:
+    """Return the name of a column's cells in `read_csv`."""
+    return f"c{position}"
+
+
+def sum_of(terms: Sequence[str]) -> str:
+    """Return the sum of one expression or more, nested as little as possible: DuckDB takes a depth of 1,000."""
+    half = len(terms) // 2
+    return f"({sum_of(terms[:half])} + {sum_of(terms[half:])})" if half else terms[0]
+
+
+def fits(column: Column) -> str:
+    """Return whether a cell fits its column's type; a blank does where it can be null."""
+    text = cell(column.position)
+    condition = FITS[column.type](text)
+    return f"({text} = '' OR {condition})" if column.nullable else condition
+
+
+def exceeds_64_bits(column: Column) -> str:
+    """Return whether a whole number needs more than 64 bits."""
+    text = cell(column.position)
+    return f"{text} <> '' AND TRY_CAST({text} AS BIGINT) IS NULL"
+
+
+def key_cell(column: Column) -> str:
+    """Return a cell of a key as text by which it is compared: equal for equal values."""
+    text = cell(column.position)
+    return f"if({text} = '-0', '0', {text})" if column.type is ColumnType.INTEGER else text
+
+
+def value(column: Column) -> str:
+    """Return a cell's value; a number as text, for Python to convert."""
+    text = cell(column.position)
+    if column.type is ColumnType.BOOLEAN:
+        return f"CASE {text} WHEN '{TRUE}' THEN true WHEN '{FALSE}' THEN false END"
+    return f"nullif({text}, '')" if column.nullable else text
+
+
+def native_value(column: Column) -> str:
+    """Return a cell's value in the type of a typed file."""
+    text = value(column)
+    match column.type:
+        case ColumnType.NUMBER:
+            return f"CAST({text} AS DOUBLE)"
+        case ColumnType.INTEGER:
+            return f"CAST({text} AS BIGINT)"
+        case ColumnType.DATE:
+            return f"CAST({text} AS DATE)"
+        case _:
+            return text
+
+
+def json_value(column: Column) -> str:
+    """Return a cell's value as JSON; a number keeps its digits."""
+    text = cell(column.position)
+    match column.type:
+        case ColumnType.BOOLEAN:
+            return f"CASE {text} WHEN '{TRUE}' THEN 'true' WHEN '{FALSE}' THEN 'false' ELSE 'null' END"
+        case ColumnType.NUMBER | ColumnType.INTEGER:
+            return f"if({text} = '', 'null', {text})"
+        case _:
+            quoted = f"CAST(to_json({text}) AS VARCHAR)"
+            return f"if({text} = '', 'null', {quoted})" if column.nullable else quoted
+
+
+def json_record_start(columns: Sequence[Column], *, before: str) -> str:
+    """Return a row's record as JSON, up to the quote that opens its `contentHash`.
+
+    Args:
+        columns: The columns to emit.
+        before: JSON before the brace that opens the record.
+    """
+    parts = []
+    text = before + "{"
+    for column in columns:
+        parts += [quoted_text(f"{text}{json.dumps(column.name)}:"), json_value(column)]
+        text = ","
+    parts.append(quoted_text(f'{text}"{CONTENT_HASH}":"'))
+    return f"concat({', '.join(parts)})"
+
+
+def netstrings(columns: Sequence[Column]) -> str:
+    """Return the text whose SHA-256 is a row's `contentHash`.
+
+    It holds the columns in code-point order of their names, each as netstring(name) and netstring(cell), or `-` for a
+    blank. The cell is the text of the export, so no type changes the hash.
+    """
+    parts = []
+    for column in sorted(columns, key=lambda column: column.name):
+        text = cell(column.position)
+        parts.append(quoted_text(f"{len(column.name.encode())}:{column.name},"))
+        parts.append(f"if({text} = '', '-', concat(strlen({text}), ':', {text}, ','))")
+    return f"concat({', '.join(parts) or quoted_text('')})"
+
+
+def content_hash(columns: Sequence[Column]) -> str:
+    """Return a row's `contentHash`."""
+    return f"sha256({netstrings(columns)})"
+
+
+def quick_hash(expressions: Sequence[str]) -> str:
+    """Return DuckDB's own 64-bit hash: different for most different values, and another one in another version."""
+    return f"hash({', '.join(expressions) or '0'})"
+
+
+def quoted_name(name: str) -> str:
+    """Return `name` as an SQL identifier."""
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
+
+
+def quoted_text(text: str) -> str:
+    """Return `text` as an SQL literal."""
+    escaped = text.replace("'", "''")
+    return f"'{escaped}'"
+
+
+def quoted_path(path: Path) -> str:
+    """Return a path as an SQL literal in which the characters of DuckDB's globs stand for themselves."""
+    return quoted_text(re.sub(r"([*?\[])", r"[\1]", str(path)))

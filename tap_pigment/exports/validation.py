@@ -1,0 +1,167 @@
+"""Validation of an export before any of it is emitted: cells fit their types, and keys are unique."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tap_pigment.columns import FALSE, TRUE, Column, ColumnType
+from tap_pigment.errors import CellTypeError, KeysNotUniqueError, counted
+from tap_pigment.exports.sql import cell, exceeds_64_bits, fits, key_cell, quick_hash
+from tap_pigment.exports.table import ExportTable, read_strictly
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tap_pigment.columns import RowKey
+    from tap_pigment.exports.download import ExportFile
+    from tap_pigment.exports.duckdb_session import StreamDatabase
+
+_MISFITS = {
+    ColumnType.NUMBER: "not a number",
+    ColumnType.INTEGER: "not a whole number",
+    ColumnType.BOOLEAN: f"not {TRUE} or {FALSE}",
+    ColumnType.DATE: "not a date (YYYY-MM-DD)",
+}
+
+
+@dataclass(frozen=True)
+class KeptColumns:
+    """What to keep of each row while an export is validated.
+
+    Attributes:
+        expressions: SQL expressions over the cells, by name.
+        identity: The names of those that identify a row.
+    """
+
+    expressions: Mapping[str, str]
+    identity: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ValidatedExport:
+    """An export whose cells fit their types and whose keys are unique.
+
+    Attributes:
+        table: The export.
+        may_repeat: Whether rows may be identical; only without a key.
+        kept: The table of what was kept of each row, in which `rowid` is the row's number; None if nothing was.
+    """
+
+    table: ExportTable
+    may_repeat: bool
+    kept: str | None = None
+
+
+def validate(
+    file: ExportFile,
+    database: StreamDatabase,
+    columns: Sequence[Column],
+    key: RowKey,
+    *,
+    keep: KeptColumns | None = None,
+) -> ValidatedExport:
+    """Read and validate an export, in one pass.
+
+    Args:
+        file: The export.
+        database: The database.
+        columns: The columns that are emitted.
+        key: The key.
+        keep: What to keep of each row; None for nothing.
+
+    Raises:
+        MalformedExportError: If a row is not CSV of the header's width.
+        CellTypeError: If a cell does not fit; the message names the first.
+        KeysNotUniqueError: If rows share a key; the message names the first.
+    """
+    typed = [column for column in columns if column.type is not ColumnType.TEXT]
+    misfits = " OR ".join(f"NOT {fits(column)}" for column in typed) or "false"
+    compared = [cell(column.position) for column in columns] if key.is_keyless else list(map(key_cell, key.of(columns)))
+
+    def read(relation: str, cell_bytes: str) -> tuple[Any, ...] | None:
+        if keep is None:
+            return database.row_unless_refused(
+                f"SELECT count(*), coalesce(sum({cell_bytes}), 0), count_if({misfits}), "
+                f"count(DISTINCT {quick_hash(compared)}) "
+                f"FROM {relation}"
+            )
+        kept = ", ".join(f"{expression} AS {name}" for name, expression in keep.expressions.items())
+        if not database.create_table_unless_refused(
+            "kept",
+            f"SELECT {kept}, {cell_bytes} AS cell_bytes, {misfits} AS misfits FROM {relation}",
+        ):
+            return None
+        return database.row(
+            f"SELECT count(*), coalesce(sum(cell_bytes), 0), count_if(misfits), "
+            f"count(DISTINCT {quick_hash(keep.identity)}) FROM kept"
+        )
+
+    table, (misfit_rows, distinct) = read_strictly(file, database, read)
+    if misfit_rows:
+        _raise_misfit(table, typed)
+    if distinct < table.rows and not key.is_keyless:
+        _check_uniqueness(table, key.of(columns))
+    return ValidatedExport(table, may_repeat=distinct < table.rows, kept=None if keep is None else "kept")
+
+
+def _raise_misfit(table: ExportTable, columns: Sequence[Column]) -> None:
+    """Raise the error for the first column of which cells do not fit."""
+    counts = table.database.row(
+        f"SELECT {', '.join(f'count_if(NOT {fits(column)})' for column in columns)} FROM {table.relation}"
+    )
+    column, count = next((column, count) for column, count in zip(columns, counts, strict=True) if count)
+    text = cell(column.position)
+    row, is_blank = table.database.row(
+        f"SELECT row + 1, {text} = '' FROM {table.numbered()} WHERE NOT {fits(column)} ORDER BY row LIMIT 1"
+    )
+    others = f" ({count:,} rows in all)" if count > 1 else ""
+    raise CellTypeError(
+        f"{table.name}: column {column.name}, row {row:,}: the cell is {'blank, and so ' if is_blank else ''}"
+        f"{_MISFITS[column.type]}{others}. Nothing was emitted. Set stream_overrides.{table.name}.types to "
+        f'{{"{column.name}": "text"}}, or correct the cell in Pigment.'
+    )
+
+
+def _check_uniqueness(table: ExportTable, key: Sequence[Column]) -> None:
+    """Compare the keys themselves, after hashes of them were equal.
+
+    Raises:
+        KeysNotUniqueError: If rows share a key.
+    """
+    named = ", ".join(f"{key_cell(column)} AS key_{place}" for place, column in enumerate(key))
+    names = ", ".join(f"key_{place}" for place in range(len(key)))
+    shared, first = table.database.row(
+        f"""
+        WITH keys AS (SELECT row, {named} FROM {table.numbered()}),
+             groups AS (SELECT count(*) AS rows, min(row) AS first FROM keys GROUP BY {names})
+        SELECT sum(rows), min(first) + 1 FROM groups WHERE rows > 1
+        """
+    )
+    if shared:
+        columns = ", ".join(column.name for column in key)
+        raise KeysNotUniqueError(
+            f"{table.name}: {shared:,} of {table.rows:,} rows share a key ({columns}), first at row {first:,}. Set "
+            f"stream_overrides.{table.name}.key_columns to the columns that identify a row, or to [] for none."
+        )
+
+
+def check_64_bits(table: ExportTable, columns: Sequence[Column]) -> None:
+    """Check that whole numbers have no more than 64 bits, the most of a Parquet column.
+
+    Raises:
+        CellTypeError: If one has more; the message names the column.
+    """
+    whole = [column for column in columns if column.type is ColumnType.INTEGER]
+    if not whole:
+        return
+    counts = table.database.row(
+        f"SELECT {', '.join(f'count_if({exceeds_64_bits(column)})' for column in whole)} FROM {table.relation}"
+    )
+    for column, count in zip(whole, counts, strict=True):
+        if count:
+            numbers = f"{counted(count, 'whole number')} {'has' if count == 1 else 'have'}"
+            raise CellTypeError(
+                f"{table.name}: column {column.name}: {numbers} more than 64 bits, the most in "
+                f'Parquet. Set stream_overrides.{table.name}.types to {{"{column.name}": "text"}}, or use jsonl.'
+            )

@@ -1,0 +1,22 @@
+"""Rows on their way out: records, RECORD lines, BATCH files, and the stores of files."""
+
+from tap_pigment.output.batch_files import write_batch_files
+from tap_pigment.output.json_lines import deletion_blocks, record_blocks
+from tap_pigment.output.message_writer import BlockWriter, FlatStateMessage
+from tap_pigment.output.record_set import DeletedRows, RecordSet, RowSelection, key_columns, number_identical_rows
+from tap_pigment.output.stores import open_store, store_errors
+
+__all__ = [
+    "BlockWriter",
+    "DeletedRows",
+    "FlatStateMessage",
+    "RecordSet",
+    "RowSelection",
+    "deletion_blocks",
+    "key_columns",
+    "number_identical_rows",
+    "open_store",
+    "record_blocks",
+    "store_errors",
+    "write_batch_files",
+]

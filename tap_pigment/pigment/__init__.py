@@ -1,0 +1,38 @@
+"""Pigment's REST API: requests, authentication, HTTP/2, rate limit, retries and response errors.
+
+Nothing here knows files, DuckDB or Singer streams.
+"""
+
+from tap_pigment.pigment.api import (
+    WINDOW_REQUESTS,
+    ApiRequest,
+    Application,
+    Block,
+    BlockType,
+    ColumnMetadata,
+    Scope,
+    export_block,
+)
+from tap_pigment.pigment.client import PigmentClient
+from tap_pigment.pigment.responses import (
+    RetriableResponseError,
+    decoded_chunks,
+    missing_end_proof,
+    not_csv,
+)
+
+__all__ = [
+    "WINDOW_REQUESTS",
+    "ApiRequest",
+    "Application",
+    "Block",
+    "BlockType",
+    "ColumnMetadata",
+    "PigmentClient",
+    "RetriableResponseError",
+    "Scope",
+    "decoded_chunks",
+    "export_block",
+    "missing_end_proof",
+    "not_csv",
+]

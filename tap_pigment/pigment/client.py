@@ -1,0 +1,247 @@
+"""The client of Pigment's REST API: the only place that sends requests.
+
+It knows no files and no streams: whoever sends a request says how its response is read.
+"""
+
+from __future__ import annotations
+
+import threading
+from importlib.metadata import version
+from random import random
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from singer_sdk import metrics
+from singer_sdk.authenticators import BearerTokenAuthenticator
+
+from tap_pigment.errors import PigmentExportError, RequestRefusedError, RunStoppedError
+from tap_pigment.pigment import api
+from tap_pigment.pigment.api import Scope
+from tap_pigment.pigment.http2_adapter import HTTP_2, Http2Adapter
+from tap_pigment.pigment.rate_limiter import RateLimiter
+from tap_pigment.pigment.responses import (
+    RetriableResponseError,
+    is_retriable,
+    is_success,
+    not_csv,
+    response_error,
+)
+from tap_pigment.pigment.retry import Retry
+from tap_pigment.settings import is_loopback
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable
+
+    from tap_pigment.pigment.api import ApiRequest, Application, Block
+    from tap_pigment.pigment.request_stats import RequestStats
+    from tap_pigment.settings import Settings
+
+_MAX_ERROR_BYTES = 1 << 14
+_MAX_CONNECTIONS = 64
+
+Result = TypeVar("Result")
+
+
+class _PlainAdapter(HTTPAdapter):
+    """Sends over plain HTTP, to a loopback address."""
+
+    def close(self) -> None:
+        """Close all connections, which `requests` leaves to the garbage collector."""
+        pools = self.poolmanager.pools
+        for key in pools.keys():  # noqa: SIM118 - it cannot be iterated.
+            pools[key].close()
+        super().close()
+
+
+class PigmentClient:
+    """Pigment's API for one run: one session, one rate limiter, and one authenticator for each scope.
+
+    All threads share it.
+
+    Args:
+        settings: The settings.
+        logger: Reports every wait.
+        clock: Returns the time in seconds.
+        sleep: Waits for some seconds, by the same clock; the default ends early when the client is cancelled.
+        draw: Draws a number from 0 to 1, for jitter.
+
+    Attributes:
+        session: The session of all requests.
+        user_agent: Name and version of the tap.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        logger: logging.Logger,
+        *,
+        clock: Callable[[], float] = monotonic,
+        sleep: Callable[[float], object] | None = None,
+        draw: Callable[[], float] = random,
+    ) -> None:
+        self._settings = settings
+        self._logger = logger
+        self._cancelled = threading.Event()
+        self._limiter = RateLimiter(
+            settings,
+            logger,
+            clock=clock,
+            sleep=sleep or self._cancelled.wait,
+            is_cancelled=self._cancelled.is_set,
+        )
+        self._retry = Retry(settings, logger, limiter=self._limiter, draw=draw)
+        self._has_warned_of_http_1 = False
+        self._lock = threading.Lock()
+        self._authenticators = {
+            Scope.EXPORT: BearerTokenAuthenticator(token=settings.api_key),
+            Scope.MODELING_METADATA: BearerTokenAuthenticator(token=settings.metadata_api_key),
+        }
+        self.session = requests.Session()
+        self.session.mount("https://", Http2Adapter())
+        self.session.mount("http://", _PlainAdapter(pool_maxsize=_MAX_CONNECTIONS))
+        self.user_agent = f"tap-pigment/{version('tap-pigment')}"
+
+    @property
+    def stats(self) -> RequestStats:
+        """The counts of requests, retries, bytes and waits."""
+        return self._limiter.stats
+
+    def cancel(self) -> None:
+        """Stop for good: waits and transfers in other threads end with an error, and nothing more is sent."""
+        self._cancelled.set()
+        self.session.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.session.close()
+
+    def raise_if_cancelled(self, request: ApiRequest) -> None:
+        """Raise an error if the client was cancelled.
+
+        Raises:
+            RunStoppedError: If it was.
+        """
+        if self._cancelled.is_set():
+            raise RunStoppedError(f"{request.subject}: the run was stopped.")
+
+    # Metadata
+
+    def applications(self) -> tuple[Application, ...]:
+        """Return the applications that the key can see.
+
+        Raises:
+            PigmentError: If they cannot be listed.
+        """
+        return api.read_applications(self._fetch_json(api.list_applications()))
+
+    def blocks(self, application_id: str) -> tuple[Block, ...]:
+        """Return the lists, metrics and tables of an application.
+
+        Raises:
+            PigmentError: If they cannot be listed.
+        """
+        return api.read_blocks(self._fetch_json(api.list_blocks(application_id)), application_id)
+
+    def views(self, application_id: str, blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+        """Return the views of an application: with one request, or one for each block where Pigment refuses that.
+
+        Raises:
+            PigmentError: If they cannot be listed.
+        """
+        try:
+            responses = [self._fetch_json(api.list_views(application_id))]
+        except RequestRefusedError:
+            responses = [self._fetch_json(api.list_views(application_id, block.id)) for block in blocks]
+        views = [view for response in responses for view in api.read_views(response, application_id)]
+        return tuple({view.id: view for view in views}.values())
+
+    def _fetch_json(self, request: ApiRequest) -> object:
+        def read(response: requests.Response) -> object:
+            try:
+                return response.json()
+            except requests.JSONDecodeError:
+                problem = not_csv(response.headers.get("Content-Type", ""), response.content)
+                details = f": {problem}." if problem else ". Check api_url."
+                error = PigmentExportError(f"{request.subject}: the response is not JSON{details}")
+                raise RetriableResponseError(error, response) from None
+
+        return self.fetch(request, read, phase="metadata")
+
+    # Requests
+
+    def fetch(self, request: ApiRequest, read: Callable[[requests.Response], Result], *, phase: str) -> Result:
+        """Send a request, and return what `read` makes of its response; both are retried together.
+
+        Args:
+            request: The request.
+            read: Reads the response's body. It raises `RetriableResponseError` where another try may succeed.
+            phase: The tag of the SDK's request metric: `metadata`, `discovery`, or in a sync the stream's name.
+
+        Raises:
+            PigmentError: If no try succeeds.
+        """
+
+        def try_once() -> Result:
+            counter.increment()
+            response = self._send(request)
+            with self.stats.counted_body(response):
+                return read(response)
+
+        with metrics.http_request_counter(phase, endpoint=request.path) as counter, self._retry.final_errors(request):
+            return self._retry.wrap(try_once, request)()
+
+    def _send(self, request: ApiRequest) -> requests.Response:
+        """Send a request once, when its turn has come, and return a successful response with its body still unread."""
+        self._limiter.wait_for_turn()
+        self.raise_if_cancelled(request)
+        prepared = self.session.prepare_request(
+            requests.Request(
+                request.method,
+                self._settings.api_url + request.path,
+                headers={"User-Agent": self.user_agent},
+                params=dict(request.params),
+                json=request.body,
+                auth=self._authenticators[request.scope],
+            )
+        )
+        # Session.send does not read REQUESTS_CA_BUNDLE by itself.
+        environment = self.session.merge_environment_settings(prepared.url, {}, stream=True, verify=None, cert=None)
+        self.stats.count_request()
+        response = self.session.send(
+            prepared, timeout=self._settings.request_timeout_seconds, allow_redirects=False, **environment
+        )
+        if not is_success(response.status_code):
+            self._raise_error(response, request)
+        self._warn_of_http_1(response)
+        return response
+
+    def _raise_error(self, response: requests.Response, request: ApiRequest) -> None:
+        with self.stats.counted_body(response):
+            text = response.raw.read(_MAX_ERROR_BYTES, decode_content=True).decode("utf-8", "replace")
+        error = response_error(
+            request,
+            response.status_code,
+            text,
+            response.headers.get("Location", ""),
+            keys=(self._settings.api_key, self._settings.metadata_api_key),
+        )
+        if is_retriable(response.status_code):
+            raise RetriableResponseError(error, response)
+        raise error
+
+    def _warn_of_http_1(self, response: requests.Response) -> None:
+        """Warn once of HTTP/1.1, in which Pigment truncates an export that fails without an error."""
+        if response.raw.version == HTTP_2 or is_loopback(urlsplit(self._settings.api_url).hostname or ""):
+            return
+        with self._lock:
+            if not self._has_warned_of_http_1:
+                self._logger.warning(
+                    "%s answers over HTTP/1.1, over which Pigment may truncate an export without an error. The tap "
+                    "checks the end of each export. If you use a proxy, let HTTP/2 pass through it.",
+                    self._settings.api_url,
+                )
+            self._has_warned_of_http_1 = True

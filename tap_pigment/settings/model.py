@@ -1,0 +1,109 @@
+"""The settings as the rest of the tap takes them: frozen and typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tap_pigment.settings.schema import SETTINGS, ChangeDetection, Headers, OnStreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class StreamOverride:
+    """The settings of one stream; None where nothing is set."""
+
+    name: str | None = None
+    key_columns: tuple[str, ...] | None = None
+    types: Mapping[str, str] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a run."""
+
+    api_key: str = field(repr=False)
+    metadata_api_key: str = field(repr=False)
+    application_ids: tuple[str, ...]
+    api_url: str
+    block_types: frozenset[str]
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    headers: Headers
+    infer_types: bool
+    stream_overrides: Mapping[str, StreamOverride]
+    request_timeout_seconds: int
+    max_retries: int
+    requests_per_window: int
+    parallel_exports: int
+    spool_dir: Path | None
+    change_detection: ChangeDetection
+    snapshot_uri: str
+    max_shrink_percent: int
+    on_stream_error: OnStreamError
+    emit_activate_version_messages: bool
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Settings:
+        """Return the settings of a config that is valid: see the JSON schema and `config_errors`."""
+        defaults = {name: schema.get("default") for name, schema in SETTINGS["properties"].items()}
+        value = defaults | {name: setting for name, setting in config.items() if setting is not None}
+        return cls(
+            api_key=value["api_key"],
+            metadata_api_key=value["metadata_api_key"] or value["api_key"],
+            application_ids=application_ids(config),
+            api_url=value["api_url"].rstrip("/"),
+            block_types=frozenset(value["block_types"]),
+            include=tuple(value["include"]),
+            exclude=tuple(value["exclude"]),
+            headers=Headers(value["headers"]),
+            infer_types=value["infer_types"],
+            stream_overrides={
+                stream: _stream_override(override or {}) for stream, override in value["stream_overrides"].items()
+            },
+            request_timeout_seconds=value["request_timeout_seconds"],
+            max_retries=value["max_retries"],
+            requests_per_window=value["requests_per_window"],
+            parallel_exports=value["parallel_exports"],
+            spool_dir=Path(value["spool_dir"]) if value["spool_dir"] else None,
+            change_detection=ChangeDetection(value["change_detection"]),
+            snapshot_uri=value["snapshot_uri"] or "",
+            max_shrink_percent=value["max_shrink_percent"],
+            on_stream_error=OnStreamError(value["on_stream_error"]),
+            emit_activate_version_messages=value["emit_activate_version_messages"],
+        )
+
+    def for_connection_test(self) -> Settings:
+        """Return the settings for `--test`, which reads some records, and neither compares nor deletes rows."""
+        return replace(self, change_detection=ChangeDetection.NONE, emit_activate_version_messages=False)
+
+    @property
+    def friendly_headers(self) -> bool:
+        """Whether exports are requested with display names in their header."""
+        return self.headers is Headers.FRIENDLY
+
+    @property
+    def applications_in_names(self) -> bool:
+        """Whether stream names begin with the application's name."""
+        return len(self.application_ids) > 1
+
+
+def application_ids(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the application ids of both settings, each once, in order."""
+    single = config.get("application_id")
+    several = config.get("application_ids") or []
+    return tuple(dict.fromkeys([*([single] if single else []), *several]))
+
+
+def _stream_override(override: Mapping[str, Any]) -> StreamOverride:
+    keys = override.get("key_columns")
+    return StreamOverride(
+        name=override.get("name"),
+        key_columns=None if keys is None else tuple(keys),
+        types=override.get("types") or {},
+        request=override.get("request") or {},
+    )

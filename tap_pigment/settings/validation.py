@@ -1,0 +1,103 @@
+"""Rules for the settings that a JSON schema cannot express."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from tap_pigment.columns import DELETED_AT
+from tap_pigment.settings.model import application_ids
+from tap_pigment.settings.schema import ChangeDetection
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_KEY_START = "pgmt_"
+
+
+def config_errors(config: Mapping[str, Any]) -> list[str]:
+    """Return a message for each rule that a config breaks, beyond those of its JSON schema."""
+    found = []
+    if not application_ids(config):
+        found.append(
+            "'application_id' is a required property: set it (or 'application_ids') to the id of the Pigment "
+            "application to extract from."
+        )
+    found += [
+        f"{name}: it holds an API key. Set it to the id in the address of Pigment's screens."
+        for name in ("application_id", "application_ids")
+        if _KEY_START in str(config.get(name))
+    ]
+    url = config.get("api_url")
+    if isinstance(url, str) and (problem := _url_problem(url)):
+        found.append(f"api_url: {problem}")
+    for name in ("api_key", "metadata_api_key"):
+        key = config.get(name)
+        if isinstance(key, str) and not (key.isascii() and key.isprintable() and key == key.strip()):
+            found.append(f"{name}: it holds spaces, line breaks or characters that no API key has. Copy it again.")
+    if config.get("batch_config") and config.get("stream_maps"):
+        found.append(
+            "batch_config: stream maps change single records, and BATCH files are written without them. Remove "
+            "stream_maps, or batch_config."
+        )
+    if config.get("change_detection") == ChangeDetection.ROW and not config.get("snapshot_uri"):
+        found.append(
+            "snapshot_uri: change_detection: row compares rows with a snapshot of the last run. Set snapshot_uri to "
+            "the path or fsspec URL where snapshots are kept."
+        )
+    if config.get("change_detection") == ChangeDetection.ROW and config.get("batch_config"):
+        found.append(
+            "batch_config: change_detection: row emits changed and deleted rows as records. Remove batch_config, or "
+            "set change_detection to stream."
+        )
+    if config.get("change_detection") == ChangeDetection.ROW:
+        found += _map_problems(config.get("stream_maps") or {})
+    if config.get("batch_config") and config.get("emit_activate_version_messages"):
+        found.append(
+            "emit_activate_version_messages: BATCH messages have no version, so targets would delete the rows of the "
+            "files. Remove batch_config, or set emit_activate_version_messages to false."
+        )
+    return found
+
+
+def _map_problems(stream_maps: Mapping[str, Any]) -> list[str]:
+    """Return a message for each stream map that would hide deleted rows from the target."""
+    found = []
+    for stream, stream_map in stream_maps.items():
+        if not isinstance(stream_map, dict):
+            continue
+        hiding = [name for name in ("__filter__", "__key_properties__") if stream_map.get(name) is not None]
+        keeps = "__else__" not in stream_map
+        if stream_map.get(DELETED_AT, DELETED_AT if keeps else None) != DELETED_AT:
+            hiding.append(DELETED_AT if DELETED_AT in stream_map else "__else__")
+        found += [
+            f"stream_maps.{stream}.{name}: change_detection: row marks a deleted row by its key and {DELETED_AT}, "
+            "which must pass unchanged. Remove it, or set change_detection to stream."
+            for name in hiding
+        ]
+    return found
+
+
+def _url_problem(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        _ = parts.port  # Raises ValueError for an invalid port.
+    except ValueError as error:
+        return f"not a URL ({error})."
+    if parts.scheme not in {"http", "https"} or not host:
+        return "not a URL of the form https://pigment.app/api."
+    if parts.username or parts.password or parts.query or parts.fragment:
+        return "only scheme, host, port and path are allowed."
+    if parts.scheme == "http" and not is_loopback(host):
+        return f"plain http to {host} would send the API key in clear. Use https."
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine, so that no network lies between."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

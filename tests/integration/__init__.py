@@ -1,0 +1,1 @@
+"""Tests of the whole tap against servers on localhost."""

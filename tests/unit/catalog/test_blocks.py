@@ -1,0 +1,103 @@
+"""Stream names, filters and overrides of blocks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tap_pigment.catalog.blocks import (
+    StreamSource,
+    export_request,
+    included_sources,
+    is_included,
+    override_for,
+    override_in_catalog,
+    stream_sources,
+)
+from tap_pigment.columns import StreamName
+from tap_pigment.errors import SettingsError
+from tap_pigment.pigment import Block, BlockType
+from tap_pigment.settings import Settings, StreamOverride
+
+SALES = Block("id-1", "Sales (EU)", BlockType.TABLE, "app-1")
+COUNTRIES = Block("id-2", "Countries", BlockType.DIMENSION_LIST, "app-2")
+
+
+def settings(**config: Any) -> Settings:  # noqa: ANN401 - JSON.
+    return Settings.from_config({"api_key": "k", "application_id": "app-1", **config})
+
+
+def test_streams_of_several_applications_begin_with_the_applications_name() -> None:
+    several = settings(application_ids=["app-1", "app-2"])
+
+    found = stream_sources([SALES, COUNTRIES], {"app-1": "Finance 2026", "app-2": "!"}, several)
+
+    assert [source.name for source in found] == ["finance_2026_sales_eu", "application_app_2_countries"]
+
+
+def test_name_of_an_override_replaces_the_derived_one() -> None:
+    [found] = stream_sources([SALES], {}, settings(stream_overrides={"sales_eu": {"name": "Sales"}}))
+
+    assert found.name == "Sales"
+
+
+def test_two_streams_of_one_name_are_an_error() -> None:
+    overrides = {"sales_eu": {"name": "countries"}}
+
+    with pytest.raises(SettingsError, match=r"^stream_overrides: two streams have the name countries\."):
+        stream_sources([SALES, COUNTRIES], {}, settings(stream_overrides=overrides))
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "expected"),
+    [
+        pytest.param(["*"], [], True, id="everything"),
+        pytest.param(["Sales*"], [], True, id="block name"),
+        pytest.param(["sales_eu"], [], True, id="stream name"),
+        pytest.param(["id-1"], [], True, id="block id"),
+        pytest.param(["Countries"], [], False, id="other block"),
+        pytest.param(["*"], ["id-?"], False, id="excluded"),
+    ],
+)
+def test_include_and_exclude_match_names_and_ids(include: list[str], exclude: list[str], *, expected: bool) -> None:
+    source = StreamSource(StreamName("sales_eu"), SALES, StreamOverride())
+
+    assert is_included(source, settings(include=include, exclude=exclude)) is expected
+
+
+def test_block_types_select_blocks() -> None:
+    found = included_sources([SALES, COUNTRIES], {}, settings(block_types=["DimensionList"]))
+
+    assert [source.block.id for source in found] == ["id-2"]
+
+
+def test_override_by_block_id_wins_over_one_by_name() -> None:
+    both = settings(stream_overrides={"sales_eu": {"name": "by_name"}, "id-1": {"name": "by_id"}})
+
+    assert override_for("sales_eu", "id-1", both).name == "by_id"
+    assert override_for("sales_eu", "id-9", both).name == "by_name"
+    assert override_for("other", "id-9", both) == StreamOverride()
+
+
+def test_override_in_a_catalog_is_found_by_the_name_that_it_gave() -> None:
+    renamed = settings(stream_overrides={"sales_eu": {"name": "sales", "key_columns": ["A"]}})
+
+    assert override_in_catalog("sales", "id-1", renamed).key_columns == ("A",)
+    assert override_in_catalog("sales_eu", "id-1", renamed) == StreamOverride()
+
+
+def test_request_of_an_override_is_merged_below_the_format_of_the_tap() -> None:
+    override = StreamOverride(request={"metrics": ["m"], "fieldDelimiter": "Comma"})
+
+    request = export_request(StreamSource(StreamName("sales"), SALES, override), settings())
+
+    assert (request.subject, request.path) == ("sales", "/v1/export/table/id-1")
+    assert request.body == {
+        "metrics": ["m"],
+        "fieldDelimiter": "Semicolon",
+        "decimalSeparator": "Dot",
+        "dateFormat": "Iso8601",
+        "encoding": "Utf8WithoutBom",
+        "friendlyHeaders": False,
+    }

@@ -1,0 +1,252 @@
+"""The store of snapshots: what is stored comes back, is listed, and is removed once no run needs it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_pigment.changes import Lineage, SnapshotStore, list_snapshots, named_snapshots, prune_snapshots
+from tap_pigment.errors import SnapshotError, StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime(2026, 1, 31, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SnapshotStore:
+    """A store of snapshots."""
+    return SnapshotStore(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A file that others may read."""
+    path = tmp_path / "source"
+    path.write_bytes(b"snapshot")
+    path.chmod(0o644)
+    return path
+
+
+def no_links(*_: object, **__: object) -> None:
+    """Refuse to give a file a second name, as between two disks."""
+    raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+
+def kept(tmp_path: Path) -> list[Path]:
+    """Return all files of the store."""
+    return [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("can_link", [True, False], ids=["linked", "copied, without links"])
+def test_stored_snapshot_comes_back_and_outlives_its_source(
+    store: SnapshotStore, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, can_link: bool
+) -> None:
+    if not can_link:
+        monkeypatch.setattr(os, "link", no_links)
+    name = store.put("gl", source, NOW)
+    source.unlink()
+
+    store.fetch("gl", name, tmp_path / "fetched")
+
+    assert (tmp_path / "fetched").read_bytes() == b"snapshot"
+    assert [path.stat().st_mode & 0o777 for path in kept(tmp_path)] == [0o600]
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["linked", "copied, over a file"])
+def test_fetched_snapshot_outlives_its_removal_from_the_store(
+    store: SnapshotStore, source: Path, tmp_path: Path, *, is_there: bool
+) -> None:
+    name = store.put("gl", source, NOW)
+    if is_there:
+        (tmp_path / "fetched").write_bytes(b"something else")
+
+    store.fetch("gl", name, tmp_path / "fetched")
+    store.remove("gl", name)
+
+    assert (tmp_path / "fetched").read_bytes() == b"snapshot"
+    assert kept(tmp_path) == []
+
+
+def test_replaced_snapshot_is_refused(store: SnapshotStore, source: Path, tmp_path: Path) -> None:
+    name = store.put("gl", source, NOW)
+    (path,) = kept(tmp_path)
+    path.unlink()
+    path.write_bytes(b"replaced")
+
+    with pytest.raises(SnapshotError, match="it is truncated or was replaced"):
+        store.fetch("gl", name, tmp_path / "fetched")
+
+
+def test_folder_that_cannot_be_listed_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "gl").write_text("not a folder")
+
+    with pytest.raises(StoreError, match=r"gl: snapshot_uri: cannot list .*store: .*Not a directory"):
+        SnapshotStore(str(tmp_path / "store")).names("gl")
+
+
+@pytest.mark.parametrize("below", ["./store", "other/../store", "store/", "store//", "a b[x]*?", "é💙", "link"])
+def test_address_may_be_written_in_any_form(source: Path, tmp_path: Path, below: str) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "other")
+    store = SnapshotStore(f"{tmp_path}/{below}")
+
+    name = store.put("gl", source, NOW)
+
+    assert store.names("gl") == [name]
+    assert [(entry.stream, entry.name, entry.size_bytes) for entry in store.entries()] == [("gl", name, 8)]
+
+
+def test_file_that_only_looks_like_a_snapshot_is_ignored(store: SnapshotStore, source: Path, tmp_path: Path) -> None:
+    (tmp_path / "store" / "gl").mkdir(parents=True)
+    (tmp_path / "store" / "gl" / f"20269999T999999999999Z-{'0' * 32}.parquet").write_text("")
+
+    name = store.put("gl", source, NOW)
+
+    assert store.names("gl") == [name]
+
+
+def test_links_that_form_circles_are_ignored(store: SnapshotStore, source: Path, tmp_path: Path) -> None:
+    name = store.put("gl", source, NOW)
+    (tmp_path / "store" / "gl" / "loop").symlink_to(tmp_path / "store" / "gl")
+    (tmp_path / "store" / "gl" / "self").symlink_to(tmp_path / "store" / "gl" / "self")
+
+    assert store.names("gl") == [name]
+    assert [entry.name for entry in store.entries()] == [name]
+
+
+def test_missing_snapshot_is_named(store: SnapshotStore, tmp_path: Path) -> None:
+    with pytest.raises(SnapshotError, match=r"cannot read .*gl/20260131T000000000000Z-0+\.parquet: it does not exist"):
+        store.fetch("gl", "20260131T000000000000Z-" + "0" * 32, tmp_path / "fetched")
+
+
+# Listing and pruning
+
+
+def stored(store: SnapshotStore, tmp_path: Path) -> list[str]:
+    """Store three snapshots of countries and of cities, and return their names, the oldest first."""
+    names = []
+    for minute in (1, 2, 3):
+        source = tmp_path / "source"
+        source.write_text(f"snapshot {minute}")
+        received_at = datetime(2026, 1, 31, 2, minute, tzinfo=UTC)
+        names.append(store.put("countries", source, received_at))
+        assert store.put("cities", source, received_at) == names[-1]
+    return names
+
+
+def no_lineage(stream: str, name: str) -> Lineage:
+    """Fail, because the lineage of no snapshot is needed."""
+    raise AssertionError(f"{stream}/{name}")
+
+
+def state(**named: str) -> dict[str, Any]:
+    return {"bookmarks": {stream: {"v": 1, "rows": 3, "snapshot": name} for stream, name in named.items()}}
+
+
+def test_snapshots_are_listed_with_time_and_size(store: SnapshotStore, tmp_path: Path) -> None:
+    names = stored(store, tmp_path)
+
+    lines = list(list_snapshots(store, {"countries": names[1]}))
+
+    assert lines == [
+        f"cities  {names[0]}  2026-01-31 02:01:00 UTC  10 bytes",
+        f"cities  {names[1]}  2026-01-31 02:02:00 UTC  10 bytes",
+        f"cities  {names[2]}  2026-01-31 02:03:00 UTC  10 bytes",
+        f"countries  {names[0]}  2026-01-31 02:01:00 UTC  10 bytes",
+        f"countries  {names[1]}  2026-01-31 02:02:00 UTC  10 bytes  named by the state",
+        f"countries  {names[2]}  2026-01-31 02:03:00 UTC  10 bytes",
+    ]
+
+
+def test_named_snapshot_that_the_store_lacks_is_listed(store: SnapshotStore) -> None:
+    [line] = list_snapshots(store, {"countries": "20260131T020100000000Z-" + "0" * 32})
+
+    assert line == (
+        "countries  20260131T020100000000Z-00000000000000000000000000000000  named by the state and missing: "
+        "the next run does a full send"
+    )
+
+
+def test_base_and_retired_snapshots_of_the_named_one_are_pruned(store: SnapshotStore, tmp_path: Path) -> None:
+    names = stored(store, tmp_path)
+    lineages = {("countries", names[1]): Lineage(base=names[0], retired=(names[2],))}
+
+    lines = list(prune_snapshots(store, {"countries": names[1]}, lambda stream, name: lineages[stream, name]))
+
+    assert lines == [
+        "cities  skipped: the state names none of its 3 snapshots",
+        f"countries  {names[0]}  2026-01-31 02:01:00 UTC  10 bytes  removed",
+        f"countries  {names[2]}  2026-01-31 02:03:00 UTC  10 bytes  removed",
+    ]
+    assert store.names("countries") == [names[1]]
+    assert store.names("cities") == names
+
+
+def test_state_of_another_store_prunes_nothing(store: SnapshotStore, tmp_path: Path) -> None:
+    names = stored(store, tmp_path)
+
+    lines = list(prune_snapshots(store, {"countries": "20270131T020100000000Z-" + "0" * 32}, no_lineage))
+
+    assert lines == [
+        "cities  skipped: the state names none of its 3 snapshots",
+        "countries  skipped: the state names none of its 3 snapshots",
+    ]
+    assert store.names("countries") == store.names("cities") == names
+
+
+def test_snapshots_of_other_runs_are_not_pruned(store: SnapshotStore, tmp_path: Path) -> None:
+    names = stored(store, tmp_path)
+
+    lines = list(prune_snapshots(store, {"countries": names[1]}, lambda _stream, _name: Lineage(base=names[0])))
+
+    assert len(lines) == 2
+    assert store.names("countries") == names[1:]
+
+
+def test_other_files_are_neither_listed_nor_pruned(store: SnapshotStore, tmp_path: Path) -> None:
+    names = stored(store, tmp_path)
+    others = ["notes.txt", "countries/0.parquet", f"deeper/countries/{names[0]}.parquet", f"{names[0]}.parquet"]
+    for path in others:
+        (tmp_path / "store" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "store" / path).write_text("not a snapshot")
+
+    listed = list(list_snapshots(store, {}))
+    list(prune_snapshots(store, {"countries": names[2]}, lambda _stream, _name: Lineage(names[1], (), (names[0],))))
+
+    assert len(listed) == 2 * len(names)
+    assert all((tmp_path / "store" / path).exists() for path in others)
+
+
+def test_new_store_is_empty(store: SnapshotStore) -> None:
+    assert list(list_snapshots(store, {})) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (state(countries="20260131T020100000000Z-" + "a" * 32), {"countries": "20260131T020100000000Z-" + "a" * 32}),
+        (
+            {"singer_state": state(countries="20260131T020100000000Z-" + "a" * 32)},
+            {"countries": "20260131T020100000000Z-" + "a" * 32},
+        ),
+        (state(countries="../elsewhere"), {}),
+        ({"bookmarks": {"countries": {"v": 1, "rows": 3}, "cities": {}}}, {}),
+        ({}, {}),
+        ({"singer_state": None}, {}),
+        ({"singer_state": ["bookmarks"]}, {}),
+        ({"singer_state": {"bookmarks": None}}, {}),
+        ({"bookmarks": None}, {}),
+        ({"bookmarks": "countries"}, {}),
+        ({"bookmarks": {"countries": None}}, {}),
+        ({"bookmarks": {"countries": ["v"]}}, {}),
+    ],
+)
+def test_state_names_only_what_has_the_form_of_a_snapshot(given: dict[str, Any], named: dict[str, str]) -> None:
+    assert named_snapshots(given) == named

@@ -1,0 +1,192 @@
+"""The rate limiter: at most so many requests in any 5 minutes over all threads, and none while they are held back."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_pigment.pigment.rate_limiter import RateLimiter
+from tap_pigment.settings import Settings
+from tests.support.shared_clock import SharedClock
+from tests.support.taps import TIMEOUT_SECONDS, Clock, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LOGGER = logging.getLogger("test-rate-limiter")
+
+
+def limiter_of(
+    requests: int, clock: Clock | SharedClock, is_cancelled: Callable[[], bool] = lambda: False
+) -> RateLimiter:
+    """Return a rate limiter of so many requests in 5 minutes."""
+    settings = Settings.from_config({"api_key": "pgmt_Abc", "application_id": "app-1", "requests_per_window": requests})
+    return RateLimiter(settings, LOGGER, clock=clock, sleep=clock.sleep, is_cancelled=is_cancelled)
+
+
+@pytest.fixture
+def shared_clock() -> SharedClock:
+    return SharedClock()
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    pool = ThreadPoolExecutor(8)
+    yield pool
+    pool.shutdown(wait=False, cancel_futures=True)
+
+
+# The window
+
+
+def test_as_many_requests_as_allowed_pass_without_a_wait() -> None:
+    clock = Clock()
+    limiter = limiter_of(500, clock)
+
+    for _ in range(500):
+        limiter.wait_for_turn()
+
+    assert clock.waits == []
+
+
+def test_the_next_request_waits_until_the_first_is_5_minutes_old() -> None:
+    clock = Clock()
+    limiter = limiter_of(2, clock)
+
+    times = []
+    for pause in (0, 100, 50, 0, 0):
+        clock.now += pause
+        limiter.wait_for_turn()
+        times.append(clock.now)
+
+    assert times == [0.0, 100.0, 300.001, 400.001, pytest.approx(600.002)]
+
+
+def test_the_window_slides_and_has_no_fixed_buckets() -> None:
+    clock = Clock()
+    limiter = limiter_of(3, clock)
+
+    clock.now = 299.0
+    for _ in range(6):
+        limiter.wait_for_turn()
+
+    assert clock.waits == [pytest.approx(300.001)]
+
+
+@given(st.integers(1, 6), st.lists(st.floats(0, 400), min_size=1, max_size=40))
+def test_no_5_minutes_have_more_requests_than_allowed(requests: int, pauses: list[float]) -> None:
+    clock = Clock()
+    limiter = limiter_of(requests, clock)
+
+    times = []
+    for pause in pauses:
+        clock.now += pause
+        limiter.wait_for_turn()
+        times.append(clock.now)
+
+    assert all(later - earlier > 300 for earlier, later in zip(times, times[requests:], strict=False))
+
+
+@given(st.lists(st.floats(0, 400), min_size=1, max_size=40))
+def test_no_request_waits_longer_than_necessary(pauses: list[float]) -> None:
+    clock = Clock()
+    limiter = limiter_of(1, clock)
+
+    limiter.wait_for_turn()
+    for pause in pauses:
+        before = clock.now
+        clock.now += pause
+        limiter.wait_for_turn()
+        assert clock.now == pytest.approx(before + max(pause, 300), abs=0.01)
+
+
+def test_all_threads_share_the_window(shared_clock: SharedClock, pool: ThreadPoolExecutor) -> None:
+    limiter = limiter_of(5, shared_clock)
+
+    turns = [pool.submit(limiter.wait_for_turn) for _ in range(8)]
+    assert eventually(lambda: shared_clock.sleepers == 3)
+    passed_at_once = sum(turn.done() for turn in turns)
+    shared_clock.advance(301)
+    for turn in turns:
+        turn.result(TIMEOUT_SECONDS)
+
+    assert passed_at_once == 5
+
+
+# Holding back
+
+
+def test_no_request_passes_while_requests_are_held() -> None:
+    clock = Clock()
+    limiter = limiter_of(500, clock)
+
+    limiter.hold(20)
+    limiter.hold(5)
+    limiter.wait_for_turn()
+    limiter.wait_for_turn()
+
+    assert clock.waits == [20.0]
+
+
+def test_a_cancelled_run_does_not_wait() -> None:
+    clock = Clock()
+    limiter = limiter_of(500, clock, is_cancelled=lambda: bool(clock.waits))
+    limiter.hold(20)
+    limiter.wait_for_turn()
+
+    limiter.hold(1000)
+    limiter.wait_for_turn()
+
+    assert clock.waits == [20.0]
+
+
+# Log lines
+
+
+def test_a_wait_is_logged_with_its_reason_and_length(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    limiter = limiter_of(1, Clock())
+
+    limiter.wait_for_turn()
+    limiter.wait_for_turn()
+    limiter.hold(20)
+    limiter.hold(1000)
+    limiter.wait_for_turn()
+
+    assert caplog.messages == [
+        "Waiting 300.0 s: requests_per_window allows 1 in 5 minutes",
+        "Waiting 1000.0 s: Pigment's quota is used up (429), for all requests",
+    ]
+
+
+def test_a_wait_of_many_threads_is_logged_once(
+    shared_clock: SharedClock, pool: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    limiter = limiter_of(8, shared_clock)
+    limiter.hold(60)
+
+    turns = [pool.submit(limiter.wait_for_turn) for _ in range(8)]
+    assert eventually(lambda: shared_clock.sleepers == 8)
+    shared_clock.advance(60)
+    for turn in turns:
+        turn.result(TIMEOUT_SECONDS)
+
+    assert caplog.messages == ["Waiting 60.0 s: Pigment's quota is used up (429), for all requests"]
+
+
+def test_a_wait_of_less_than_a_second_is_logged_as_debug(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger=LOGGER.name)
+    limiter = limiter_of(500, Clock())
+
+    limiter.hold(0.4)
+    limiter.wait_for_turn()
+
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("DEBUG", "Waiting 0.4 s: Pigment's quota is used up (429), for all requests")
+    ]

@@ -1,0 +1,151 @@
+"""`Settings`: defaults, conversions, and keys that are never shown."""
+
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tap_pigment.settings import SETTINGS, ChangeDetection, Headers, OnStreamError, Settings, StreamOverride
+from tests.unit.settings.configs import CONFIG, KEY
+
+
+def test_settings_that_are_not_set_have_their_defaults() -> None:
+    settings = Settings.from_config(CONFIG)
+
+    assert settings == Settings(
+        api_key=KEY,
+        metadata_api_key=KEY,
+        application_ids=("app-1",),
+        api_url="https://pigment.app/api",
+        block_types=frozenset({"DimensionList", "TransactionList", "Table"}),
+        include=("*",),
+        exclude=(),
+        headers=Headers.TECHNICAL,
+        infer_types=True,
+        stream_overrides={},
+        request_timeout_seconds=60,
+        max_retries=3,
+        requests_per_window=500,
+        parallel_exports=4,
+        spool_dir=None,
+        change_detection=ChangeDetection.NONE,
+        snapshot_uri="",
+        max_shrink_percent=50,
+        on_stream_error=OnStreamError.CONTINUE,
+        emit_activate_version_messages=False,
+    )
+    assert not settings.friendly_headers
+    assert not settings.applications_in_names
+
+
+def test_settings_that_are_set_are_converted() -> None:
+    settings = Settings.from_config(
+        {
+            "api_key": KEY,
+            "metadata_api_key": "pgmt_Other",
+            "application_id": "app-2",
+            "application_ids": ["app-1", "app-2", "app-1"],
+            "api_url": "http://localhost:1/api/",
+            "block_types": ["View"],
+            "include": ["Plan*"],
+            "exclude": ["*old*"],
+            "headers": "friendly",
+            "infer_types": False,
+            "request_timeout_seconds": 5,
+            "max_retries": 0,
+            "requests_per_window": 40,
+            "parallel_exports": 1,
+            "spool_dir": "/tmp/spool",  # noqa: S108 - a path that is not opened.
+            "change_detection": "row",
+            "snapshot_uri": "s3://bucket/snapshots",
+            "max_shrink_percent": 100,
+            "on_stream_error": "stop",
+            "emit_activate_version_messages": True,
+        }
+    )
+
+    assert settings == Settings(
+        api_key=KEY,
+        metadata_api_key="pgmt_Other",
+        application_ids=("app-2", "app-1"),
+        api_url="http://localhost:1/api",
+        block_types=frozenset({"View"}),
+        include=("Plan*",),
+        exclude=("*old*",),
+        headers=Headers.FRIENDLY,
+        infer_types=False,
+        stream_overrides={},
+        request_timeout_seconds=5,
+        max_retries=0,
+        requests_per_window=40,
+        parallel_exports=1,
+        spool_dir=Path("/tmp/spool"),  # noqa: S108 - a path that is not opened.
+        change_detection=ChangeDetection.ROW,
+        snapshot_uri="s3://bucket/snapshots",
+        max_shrink_percent=100,
+        on_stream_error=OnStreamError.STOP,
+        emit_activate_version_messages=True,
+    )
+    assert settings.friendly_headers
+    assert settings.applications_in_names
+
+
+@pytest.mark.parametrize("setting", [name for name in SETTINGS["properties"] if name not in CONFIG])
+def test_null_is_a_setting_that_is_not_set(setting: str) -> None:
+    assert Settings.from_config({**CONFIG, setting: None}) == Settings.from_config(CONFIG)
+
+
+@pytest.mark.parametrize("field", ["name", "key_columns", "types", "request"])
+def test_null_in_an_override_is_not_set_either(field: str) -> None:
+    settings = Settings.from_config({**CONFIG, "stream_overrides": {"plan": {field: None}}})
+
+    assert settings.stream_overrides == {"plan": StreamOverride()}
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ({}, StreamOverride()),
+        (None, StreamOverride()),
+        ({"name": "budget"}, StreamOverride(name="budget")),
+        ({"key_columns": []}, StreamOverride(key_columns=())),
+        ({"key_columns": ["b", "a"]}, StreamOverride(key_columns=("b", "a"))),
+        ({"types": {"a": "date"}}, StreamOverride(types={"a": "date"})),
+        ({"request": {"scenarios": ["s-1"]}}, StreamOverride(request={"scenarios": ["s-1"]})),
+    ],
+)
+def test_an_override_is_read(override: dict[str, Any] | None, expected: StreamOverride) -> None:
+    settings = Settings.from_config({**CONFIG, "stream_overrides": {"plan": override}})
+
+    assert settings.stream_overrides == {"plan": expected}
+
+
+def test_empty_key_columns_differ_from_none_set() -> None:
+    settings = Settings.from_config({**CONFIG, "stream_overrides": {"a": {"key_columns": []}, "b": {}}})
+
+    assert settings.stream_overrides["a"].key_columns == ()
+    assert settings.stream_overrides["b"].key_columns is None
+
+
+def test_a_connection_test_neither_compares_nor_deletes_rows() -> None:
+    config = {**CONFIG, "change_detection": "row", "snapshot_uri": "/store", "emit_activate_version_messages": True}
+
+    settings = Settings.from_config(config).for_connection_test()
+
+    assert settings == Settings.from_config({**CONFIG, "snapshot_uri": "/store"})
+
+
+def test_settings_do_not_show_their_keys() -> None:
+    settings = Settings.from_config({**CONFIG, "metadata_api_key": "pgmt_Other"})
+
+    assert "pgmt_" not in repr(settings)
+    assert "pgmt_" not in str(settings)
+    assert "app-1" in repr(settings)
+
+
+def test_settings_cannot_be_changed() -> None:
+    settings = Settings.from_config(CONFIG)
+
+    with pytest.raises(FrozenInstanceError):
+        settings.max_retries = 9  # type: ignore[misc] # that is the point.

@@ -1,0 +1,172 @@
+"""The rules for settings that a JSON schema cannot express."""
+
+from typing import Any
+
+import pytest
+
+from tap_pigment.settings import config_errors, is_loopback
+from tests.unit.settings.configs import APPLICATION_MISSING, CONFIG, KEY
+
+
+@pytest.mark.parametrize(
+    "config", [{}, {"application_id": None}, {"application_ids": []}, {"application_id": None, "application_ids": None}]
+)
+def test_a_missing_application_is_named(config: dict[str, Any]) -> None:
+    assert config_errors({"api_key": KEY, **config}) == [APPLICATION_MISSING]
+
+
+@pytest.mark.parametrize("config", [CONFIG, {"api_key": KEY, "application_ids": ["app-1", "app-2"]}])
+def test_a_key_and_an_application_are_enough(config: dict[str, Any]) -> None:
+    assert config_errors(config) == []
+
+
+@pytest.mark.parametrize("config", [{"application_id": KEY}, {"application_ids": ["app-1", KEY]}])
+def test_an_api_key_in_place_of_an_application_is_not_shown(config: dict[str, Any]) -> None:
+    (setting,) = config
+
+    assert config_errors({"api_key": KEY, **config}) == [
+        f"{setting}: it holds an API key. Set it to the id in the address of Pigment's screens."
+    ]
+
+
+@pytest.mark.parametrize("setting", ["api_key", "metadata_api_key"])
+@pytest.mark.parametrize("key", [" pgmt_Abc", "pgmt_Abc\n", "pgmt_Äbc", "pgmt_\tAbc", "pgmt_\x00"])
+def test_a_key_with_characters_of_no_key_is_refused_and_not_shown(setting: str, key: str) -> None:
+    assert config_errors({**CONFIG, setting: key}) == [
+        f"{setting}: it holds spaces, line breaks or characters that no API key has. Copy it again."
+    ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://pigment.app/api",
+        "https://eu.pigment.app:8443/",
+        "http://localhost:8080/api",
+        "http://LOCALHOST",
+        "http://127.0.0.1:1/api",
+        "http://127.8.9.10",
+        "http://[::1]:8080/api",
+    ],
+)
+def test_https_is_accepted_and_http_to_a_loopback_address(url: str) -> None:
+    assert config_errors({**CONFIG, "api_url": url}) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://pigment.app/api", "pigment.app"),
+        ("HTTP://Pigment.app/api", "pigment.app"),
+        ("http://localhost.example/api", "localhost.example"),
+        ("http://127.0.0.1.example/api", "127.0.0.1.example"),
+        ("http://10.0.0.1/api", "10.0.0.1"),
+        ("http://0.0.0.0/api", "0.0.0.0"),  # noqa: S104 - an address that is refused.
+        ("http://[2001:db8::1]/api", "2001:db8::1"),
+    ],
+)
+def test_plain_http_to_another_host_is_refused(url: str, host: str) -> None:
+    assert config_errors({**CONFIG, "api_url": url}) == [
+        f"api_url: plain http to {host} would send the API key in clear. Use https."
+    ]
+
+
+@pytest.mark.parametrize("url", ["", "pigment.app/api", "ftp://pigment.app", "https://", "https:///api", "file:///etc"])
+def test_an_address_of_another_form_is_refused(url: str) -> None:
+    assert config_errors({**CONFIG, "api_url": url}) == ["api_url: not a URL of the form https://pigment.app/api."]
+
+
+@pytest.mark.parametrize("url", ["http://[::1/api", "https://pigment.app:99999/api", "https://pigment.app:x/api"])
+def test_an_address_that_cannot_be_parsed_is_refused(url: str) -> None:
+    (error,) = config_errors({**CONFIG, "api_url": url})
+
+    assert error.startswith("api_url: not a URL")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:secret@pigment.app/api",
+        "http://127.0.0.1@pigment.app/api",
+        "https://pigment.app/api?key=1",
+        "https://pigment.app/api#x",
+    ],
+)
+def test_an_address_with_user_query_or_fragment_is_refused(url: str) -> None:
+    assert config_errors({**CONFIG, "api_url": url}) == ["api_url: only scheme, host, port and path are allowed."]
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        pytest.param({"batch_config": {}, "stream_maps": {"a": {}}}, [], id="an empty batch_config"),
+        pytest.param(
+            {"batch_config": {"encoding": {}}, "stream_maps": {"a": {}}},
+            ["batch_config: stream maps change single records"],
+            id="BATCH and stream maps",
+        ),
+        pytest.param(
+            {"change_detection": "row"},
+            ["snapshot_uri: change_detection: row compares rows with a snapshot of the last run"],
+            id="row without a store",
+        ),
+        pytest.param({"change_detection": "stream"}, [], id="stream without a store"),
+        pytest.param(
+            {"change_detection": "row", "snapshot_uri": "/store", "batch_config": {"encoding": {}}},
+            ["batch_config: change_detection: row emits changed and deleted rows as records"],
+            id="row and BATCH",
+        ),
+        pytest.param(
+            {"emit_activate_version_messages": True, "batch_config": {"encoding": {}}},
+            ["emit_activate_version_messages: BATCH messages have no version"],
+            id="BATCH and ACTIVATE_VERSION",
+        ),
+        pytest.param(
+            {"change_detection": "row", "batch_config": {"encoding": {}}, "stream_maps": {"a": {"__filter__": "x"}}},
+            [
+                "batch_config: stream maps",
+                "snapshot_uri: ",
+                "batch_config: change_detection: row",
+                "stream_maps.a.__filter__: ",
+            ],
+            id="several at once",
+        ),
+    ],
+)
+def test_settings_that_exclude_each_other_are_refused(config: dict[str, Any], expected: list[str]) -> None:
+    found = config_errors({**CONFIG, **config})
+
+    assert len(found) == len(expected)
+    for error, start in zip(found, expected, strict=True):
+        assert error.startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("stream_map", "names"),
+    [
+        ({"Size": "Size and Size * 2", "Name": None}, []),
+        ({"__alias__": "lands", "_sdc_deleted_at": "_sdc_deleted_at"}, []),
+        ({"Code": "Code", "_sdc_deleted_at": "_sdc_deleted_at", "__else__": None}, []),
+        ({"__filter__": "Size > 2"}, ["__filter__"]),
+        ({"__key_properties__": ["Name"]}, ["__key_properties__"]),
+        ({"_sdc_deleted_at": None}, ["_sdc_deleted_at"]),
+        ({"_sdc_deleted_at": "'never'", "__filter__": "Size"}, ["__filter__", "_sdc_deleted_at"]),
+        ({"Code": "Code", "__else__": None}, ["__else__"]),
+        (None, []),
+    ],
+)
+def test_a_map_that_hides_deleted_rows_is_refused_with_row(stream_map: dict[str, Any] | None, names: list[str]) -> None:
+    config = {**CONFIG, "snapshot_uri": "/snapshots", "stream_maps": {"countries": stream_map}}
+
+    found = config_errors({**config, "change_detection": "row"})
+
+    assert [error.split(":")[0] for error in found] == [f"stream_maps.countries.{name}" for name in names]
+    assert config_errors({**config, "change_detection": "stream"}) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("localhost", True), ("127.0.0.1", True), ("::1", True), ("10.0.0.1", False), ("pigment.app", False), ("", False)],
+)
+def test_a_loopback_address_is_recognised(host: str, expected: bool) -> None:  # noqa: FBT001 - a column of the table.
+    assert is_loopback(host) is expected

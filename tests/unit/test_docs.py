@@ -1,0 +1,486 @@
+"""The claims of README.md and docs/ about settings, messages, hashes, files and links, compared with the code."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import duckdb
+import pytest
+from singer_sdk.exceptions import ConfigValidationError
+
+import tap_pigment
+from tap_pigment import errors
+from tap_pigment.changes import Bookmark, read_bookmark
+from tap_pigment.columns import Column, ColumnType
+from tap_pigment.exports import sql
+from tap_pigment.settings import SETTINGS
+from tap_pigment.tap import TapPigment
+from tests.support.pigment import API_KEY, APPLICATION_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = Path(tap_pigment.__file__).parent
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text("utf-8")
+    for path in (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
+}
+README = PAGES["README.md"]
+SETTINGS_PAGE = PAGES["docs/settings.md"]
+TROUBLESHOOTING = PAGES["docs/troubleshooting.md"]
+
+OWN_SETTINGS: Mapping[str, Any] = json.loads(json.dumps(SETTINGS))["properties"]
+STATED_OTHERWISE = {"api_key": "required", "metadata_api_key": "`api_key`", "spool_dir": "system temp"}
+REQUIRED = {"api_key": API_KEY, "application_id": APPLICATION_ID}
+
+TRY_IT = "pip install uv && uv run --extra sandbox tap-pigment-sandbox run -- meltano run tap-pigment target-duckdb"
+RUN_TESTS = "pip install uv && uv run pytest"
+
+# Pages whose blocks of text are output of the tap.
+PAGES_WITH_OUTPUT = ("docs/change-detection.md", "docs/operations.md")
+# Stands in a text for what is put into it.
+GAP = "\0"
+MIN_LITERAL_CHARACTERS = 12
+
+
+def section(page: str, title: str) -> str:
+    """Return the part of a page between a heading of the second level and the next one."""
+    return page.split(f"\n## {title}\n")[1].partition("\n## ")[0]
+
+
+def table_rows(text: str) -> list[list[str]]:
+    """Return the cells of all tables in a text, without their heads."""
+    rows = []
+    for table in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
+        lines = table.splitlines()[2:]
+        rows += [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    return rows
+
+
+def code_blocks(page: str, language: str) -> list[str]:
+    """Return the code blocks in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
+
+
+def quoted(cell: str) -> list[str]:
+    """Return the texts in code style of a table's cell."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+# Settings
+
+SETTING_ROWS = table_rows(SETTINGS_PAGE.split("\n## ")[0])
+
+
+def json_type(schema: Mapping[str, Any]) -> str:
+    """Return the type of a JSON schema."""
+    [name] = [name for name in schema["type"] if name != "null"]
+    return str(name)
+
+
+def members(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the name and the type of each member of an object, and of the objects in it that list their members."""
+    for name, member in schema["properties"].items():
+        if member.get("properties"):
+            yield from members(member, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", json_type(member)
+
+
+def test_settings_page_lists_every_setting_and_no_other() -> None:
+    assert [row[0] for row in SETTING_ROWS] == [f"`{name}`" for name in OWN_SETTINGS]
+
+
+@pytest.mark.parametrize("row", SETTING_ROWS, ids=lambda row: row[0].strip("`"))
+def test_a_setting_has_the_type_default_and_meaning_of_the_schema(row: list[str]) -> None:
+    name = row[0].strip("`")
+    schema = OWN_SETTINGS[name]
+
+    kind, _, details = row[1].partition(", ")
+    default = schema.get("default")
+    stated = f"`{default if isinstance(default, str) else json.dumps(default)}`" if default is not None else ""
+
+    limits = {"secret": schema.get("secret", False)}
+    limits |= {f"at least {schema.get('minimum')}": "minimum" in schema and "maximum" not in schema}
+    limits |= {f"{schema.get('minimum')} to {schema.get('maximum')}": "maximum" in schema}
+    assert kind == json_type(schema)
+    assert details == ", ".join(limit for limit, applies in limits.items() if applies)
+    assert row[2] == STATED_OTHERWISE.get(name, stated)
+    assert row[3] == schema["description"]
+
+
+def test_settings_page_names_the_settings_of_the_sdk() -> None:
+    schema: dict[str, Any] = {"properties": {}}
+    TapPigment.append_builtin_config(schema)
+
+    named = quoted(section(SETTINGS_PAGE, "SDK settings"))
+
+    assert named == [name for name in schema["properties"] if name not in OWN_SETTINGS]
+
+
+def test_settings_page_lists_every_member_of_an_override() -> None:
+    override = OWN_SETTINGS["stream_overrides"]["additionalProperties"]
+
+    rows = table_rows(section(SETTINGS_PAGE, "stream_overrides"))
+
+    assert [(row[0].strip("`"), row[1]) for row in rows] == list(members(override))
+
+
+def test_settings_page_lists_every_member_of_batch_config() -> None:
+    rows = table_rows(section(SETTINGS_PAGE, "batch_config"))
+
+    assert [(row[0].strip("`"), row[1]) for row in rows] == list(members(OWN_SETTINGS["batch_config"]))
+
+
+def test_the_example_of_an_override_is_accepted() -> None:
+    [example] = code_blocks(section(SETTINGS_PAGE, "stream_overrides"), "json")
+
+    tap = TapPigment(config={**REQUIRED, **json.loads(example)}, setup_mapper=False)
+
+    override = tap.settings.stream_overrides["gl_transactions"]
+    assert override.name == "ledger"
+    assert override.key_columns == ("document_NT3MQF", "line_0X1CA3")
+    assert override.types == {"quantity_1X0CA3": "integer"}
+
+
+def json_values(page: str) -> list[Any]:
+    """Return what the blocks of JSON on a page hold: one value each, or one for each line."""
+    values = []
+    for block in code_blocks(page, "json"):
+        try:
+            values.append(json.loads(block))
+        except json.JSONDecodeError:
+            values += [json.loads(line) for line in block.splitlines()]
+    return values
+
+
+CONFIGS = [value for page in PAGES.values() for value in json_values(page) if value.keys() <= OWN_SETTINGS.keys()]
+
+
+def test_configs_are_found_on_three_pages() -> None:
+    assert sorted(name for config in CONFIGS for name in config) == [
+        "api_key",
+        "application_id",
+        "batch_config",
+        "change_detection",
+        "snapshot_uri",
+        "stream_overrides",
+    ]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids="-".join)
+def test_an_example_of_a_config_is_valid(config: Mapping[str, Any]) -> None:
+    TapPigment(config={**REQUIRED, **config}, setup_mapper=False)
+
+
+def test_a_member_that_no_table_lists_is_refused() -> None:
+    config = {**REQUIRED, "stream_overrides": {"gl": {"keys": []}}}
+
+    with pytest.raises(ConfigValidationError) as error:
+        TapPigment(config=config, setup_mapper=False)
+
+    assert "'keys' was unexpected" in error.value.errors[0]
+
+
+# Messages
+
+
+def modules() -> Iterator[ast.Module]:
+    """Yield the modules that have messages: not the sandbox, and not the descriptions of settings."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if "sandbox" not in path.parts and path != PACKAGE / "settings" / "schema.py":
+            yield ast.parse(path.read_text("utf-8"))
+
+
+def texts(tree: ast.AST) -> Iterator[str]:
+    """Yield every text in code, with a gap for each value that is put into it. Docstrings are no texts."""
+    skipped: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            skipped.add(id(node.value))
+        if isinstance(node, ast.JoinedStr):
+            skipped.update(id(part) for part in node.values)
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else GAP for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
+            yield re.sub(r"%(\.\d)?[sdf]", GAP, node.value)
+
+
+def without_start(text: str) -> str:
+    """Return a text without the values that it starts with, such as the stream's name."""
+    return re.sub(rf"^[{GAP} :]+", "", text)
+
+
+TEXTS = sorted({text for module in modules() for text in texts(module)})
+MESSAGES = [text for text in map(without_start, TEXTS) if " " in text]
+
+
+def texts_of(error_class: str) -> list[str]:
+    """Return the messages with which the code makes an error of a class."""
+    found = []
+    for module in modules():
+        for node in ast.walk(module):
+            match node:
+                case ast.Call(func=ast.Name(id=name)) if name == error_class:
+                    parts: list[ast.AST] = [*node.args]
+                case ast.Tuple(elts=[ast.Name(id=name), text]) if name == error_class:
+                    parts = [text]
+                case ast.ClassDef(name=name) if name == error_class:
+                    parts = [*node.body]
+                case _:
+                    continue
+            found += [without_start(text) for part in parts for text in texts(part)]
+    # What continues a message is no message.
+    return [text for text in found if " " in text and re.match(r"[\w'-]", text)]
+
+
+def phrase_in_code(phrase: str) -> str:
+    """Return the beginning of a message as it stands in the code: `<n> rows` has a gap for `<n>`."""
+    return without_start(re.sub(r"<[^>]+>", GAP, phrase))
+
+
+PHRASES = [phrase for row in table_rows(TROUBLESHOOTING) for phrase in quoted(row[0])]
+# The text of a store's error comes from whoever uses the store.
+MADE_ELSEWHERE = {"StoreError"}
+ERROR_CLASSES = [
+    name
+    for name, error_class in vars(errors).items()
+    if isinstance(error_class, type) and issubclass(error_class, Exception) and name != "PigmentError"
+]
+
+
+@pytest.mark.parametrize("phrase", PHRASES)
+def test_a_quoted_message_is_one_of_the_code(phrase: str) -> None:
+    assert any(text.startswith(phrase_in_code(phrase)) for text in MESSAGES)
+
+
+def test_docstrings_are_not_taken_for_messages() -> None:
+    code = (
+        '"""Rows share a key."""\ndef fail(name):\n    """Fail for lost rows."""\n    raise Error(f"{name}: lost rows")'
+    )
+
+    assert list(texts(ast.parse(code))) == [f"{GAP}: lost rows"]
+
+
+def test_headings_name_each_error_class_once() -> None:
+    headings = re.findall(r"^## .*\((.*)\)$", TROUBLESHOOTING, flags=re.MULTILINE)
+
+    named = [name for heading in headings for name in heading.split(", ")]
+
+    assert sorted(named) == sorted(ERROR_CLASSES)
+
+
+@pytest.mark.parametrize("error_class", ERROR_CLASSES)
+def test_each_error_class_has_a_quoted_message(error_class: str) -> None:
+    starts = tuple(map(phrase_in_code, PHRASES))
+
+    messages = texts_of(error_class)
+
+    assert bool(messages) == (error_class not in MADE_ELSEWHERE)
+    assert not messages or any(message.startswith(starts) for message in messages)
+
+
+OUTPUT_LINES = [
+    line for name in PAGES_WITH_OUTPUT for block in code_blocks(PAGES[name], "text") for line in block.splitlines()
+]
+
+
+@pytest.mark.parametrize("line", OUTPUT_LINES)
+def test_a_line_of_output_is_one_that_the_code_writes(line: str) -> None:
+    templates = [text for text in TEXTS if len(re.sub(rf"[{GAP}\s]", "", text)) >= MIN_LITERAL_CHARACTERS]
+
+    patterns = [".*".join(map(re.escape, text.split(GAP))) for text in templates]
+
+    assert any(re.search(pattern, line) for pattern in patterns)
+
+
+# Records and state
+
+
+class HashFunction(Protocol):
+    """The function of the page on streams."""
+
+    def __call__(self, cells: Mapping[str, str]) -> str:
+        """Return the hash of a row."""
+
+
+@pytest.fixture(scope="module")
+def content_hash() -> HashFunction:
+    [code] = code_blocks(PAGES["docs/streams.md"], "python")
+    names: dict[str, Any] = {}
+    exec(code, names)  # noqa: S102 - the page's own code, which is tested here.
+    function: HashFunction = names["content_hash"]
+    return function
+
+
+def hash_of_the_tap(cells: Mapping[str, str]) -> str:
+    """Return the hash that the tap computes for a row."""
+    columns = [Column(name, name, ColumnType.TEXT, nullable=True, position=n) for n, name in enumerate(cells)]
+    values = ", ".join(f"{sql.quoted_text(text)} AS {sql.cell(n)}" for n, text in enumerate(cells.values()))
+    row = duckdb.execute(f"SELECT {sql.content_hash(columns)} FROM (SELECT {values})").fetchone()  # noqa: S608 - quoted.
+    assert row
+    return str(row[0])
+
+
+def test_the_worked_example_of_a_hash_is_that_of_the_tap() -> None:
+    example = section(PAGES["docs/streams.md"], "contentHash")
+    [block] = code_blocks(example, "text")
+
+    hashed, digest = block.splitlines()
+
+    assert hashed == "6:Amount,9:214875.99,7:Comment,-"
+    assert digest == hashlib.sha256(b"6:Amount,9:214875.99,7:Comment,-").hexdigest()
+    assert digest == hash_of_the_tap({"Comment": "", "Amount": "214875.99"})
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [{"b": "1", "a": ""}, {"a": "Côte d'Ivoire", "B": "x;y", "Ä": "10:1,"}, {"a": "\r\n", "contentHash_2": "-"}],
+    ids=["blank", "letters", "line ends"],
+)
+def test_the_function_for_a_hash_computes_that_of_the_tap(content_hash: HashFunction, cells: Mapping[str, str]) -> None:
+    assert content_hash(cells) == hash_of_the_tap(cells)
+
+
+def test_the_record_of_the_readme_has_its_hash() -> None:
+    record = next(value["record"] for value in json_values(README) if value.get("type") == "RECORD")
+
+    assert record == {
+        "countries_8CGYFH": "France",
+        "tax_rate_W4RQ5X": 0.25,
+        "contentHash": hash_of_the_tap({"countries_8CGYFH": "France", "tax_rate_W4RQ5X": "0.25"}),
+    }
+
+
+def test_the_example_of_a_bookmark_is_read_whole() -> None:
+    state = section(PAGES["docs/change-detection.md"], "The state")
+    [example] = json_values(state)
+
+    bookmark = read_bookmark(example)
+
+    assert bookmark is not None
+    assert bookmark.to_state() == example
+
+
+def test_the_members_of_a_bookmark_are_listed() -> None:
+    state = section(PAGES["docs/change-detection.md"], "The state")
+
+    names = [row[0].strip("`") for row in table_rows(state)]
+
+    assert names == ["v", *(field.name for field in dataclasses.fields(Bookmark))]
+
+
+# Commands
+
+
+@pytest.mark.parametrize("command", [TRY_IT, RUN_TESTS])
+def test_the_readme_has_a_command_once_in_a_block_of_its_own(command: str) -> None:
+    assert code_blocks(README, "shell").count(f"{command}\n") == 1
+    assert re.findall(rf"^{re.escape(command)}.*", README, flags=re.MULTILINE) == [command]
+
+
+def test_the_readme_has_no_third_command_with_pip_and_uv() -> None:
+    assert README.count("pip install uv && ") == 2
+
+
+def test_the_deciding_script_finds_the_test_command() -> None:
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+
+    [pattern] = re.findall(r"grep --max-count=1 -E '(.+?)' README\.md", script)
+
+    assert re.findall(f"{pattern}.*", README, flags=re.MULTILINE) == [RUN_TESTS]
+
+
+COMMANDS = [
+    line
+    for page in PAGES.values()
+    for block in code_blocks(page, "shell")
+    for line in block.splitlines()
+    if line.startswith("tap-pigment ")
+]
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS)))
+def test_a_command_of_the_tap_has_options_that_exist(command: str) -> None:
+    existing = {option for param in TapPigment.get_singer_command().params for option in param.opts}
+
+    used = set(re.findall(r"--[a-z-]+", command.partition("|")[0]))
+
+    assert used
+    assert used <= existing
+
+
+# Files and links
+
+
+def anchors(page: str) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub and most others make them."""
+    headings = re.findall(r"^#+ (.+)$", page, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+LINKS = [(name, target) for name, page in PAGES.items() for target in re.findall(r"\]\(([^)\s]+)\)", page)]
+RELATIVE_LINKS = [(name, target) for name, target in LINKS if not target.startswith("https://")]
+
+
+@pytest.mark.parametrize(("name", "target"), RELATIVE_LINKS)
+def test_a_relative_link_leads_to_a_file_and_a_heading_of_it(name: str, target: str) -> None:
+    path, _, anchor = target.partition("#")
+
+    file = (ROOT / name).parent.joinpath(path).resolve() if path else ROOT / name
+
+    assert file.is_file()
+    assert file.is_relative_to(ROOT)
+    assert not anchor or anchor in anchors(file.read_text("utf-8"))
+
+
+def test_the_readme_links_to_every_page() -> None:
+    linked = {target for name, target in LINKS if name == "README.md"}
+
+    assert {name for name in PAGES if name != "README.md"} <= linked
+
+
+def test_the_page_on_performance_shows_the_plot() -> None:
+    assert "](../tests/benchmarks/throughput.svg)" in PAGES["docs/performance.md"]
+
+
+ARCHITECTURE = PAGES["docs/architecture.md"]
+FILES_IN_ARCHITECTURE = sorted(
+    set(re.findall(r"`((?:[a-z_0-9]+/)*[a-z_0-9]+(?:\.py|\.md|\.yml|\.toml|/))`", ARCHITECTURE))
+)
+
+
+def package_paragraphs() -> Iterator[tuple[Path, str]]:
+    """Yield the folder of each package, and the paragraph about it."""
+    for name, text in re.findall(r"^\*\*`([a-z_]+)/`\.\*\* (.*)$", ARCHITECTURE, flags=re.MULTILINE):
+        yield PACKAGE / name, text
+
+
+@pytest.mark.parametrize("file", FILES_IN_ARCHITECTURE)
+def test_a_file_of_the_architecture_exists(file: str) -> None:
+    folders = [PACKAGE, ROOT, *(folder for folder, text in package_paragraphs() if f"`{file}`" in text)]
+
+    assert any((folder / file).exists() for folder in folders)
+
+
+def test_the_architecture_has_a_paragraph_for_each_package() -> None:
+    packages = {path.parent for path in PACKAGE.glob("*/__init__.py")}
+
+    assert {folder for folder, _ in package_paragraphs()} == packages
+
+
+@pytest.mark.parametrize(
+    "package", [path for path, _ in package_paragraphs() if path.name != "sandbox"], ids=lambda p: p.name
+)
+def test_the_paragraph_of_a_package_names_each_of_its_files(package: Path) -> None:
+    paragraphs = dict(package_paragraphs())
+
+    files = {path.name for path in package.glob("*.py") if path.name != "__init__.py"}
+
+    assert files == set(re.findall(r"`([a-z_0-9]+\.py)`", paragraphs[package])) - {"__init__.py"}
