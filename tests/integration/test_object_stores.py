@@ -110,9 +110,7 @@ def test_snapshots_in_a_bucket_are_listed_and_pruned(
 
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["first run", "later run"])
-def test_bucket_that_does_not_exist_is_an_error_before_anything_is_emitted(
-    runs: CommandRuns, *, is_first: bool
-) -> None:
+def test_missing_bucket_is_an_error_before_anything_is_emitted(runs: CommandRuns, *, is_first: bool) -> None:
     if not is_first:
         runs.run_with(COUNTRIES)
 
@@ -125,7 +123,7 @@ def test_bucket_that_does_not_exist_is_an_error_before_anything_is_emitted(
 
 @pytest.mark.parametrize("store", ["s3"], indirect=True)
 @pytest.mark.parametrize("is_first", [True, False], ids=["first run", "later run"])
-def test_refused_credentials_are_an_error_before_anything_is_emitted(
+def test_refused_credentials_are_an_error_before_any_record(
     runs: CommandRuns, store: S3Store, *, is_first: bool
 ) -> None:
     if not is_first:

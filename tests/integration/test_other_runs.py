@@ -97,7 +97,7 @@ def test_rows_that_only_a_lost_run_emitted_are_deleted(after_lost_run: TapRuns) 
 
 
 @pytest.mark.parametrize("damage", ["truncated", "other columns"])
-def test_snapshot_of_another_run_that_cannot_be_compared_causes_a_full_send(
+def test_unusable_snapshot_of_another_run_causes_a_full_send(
     after_lost_run: TapRuns, store: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     newest = max(store.rglob("*.parquet"))

@@ -28,7 +28,7 @@ def snapshots(config: Mapping[str, Any]) -> list[str]:
     return sorted(path.stem for path in Path(config["snapshot_uri"]).rglob("*.parquet"))
 
 
-def test_base_of_the_named_snapshot_is_listed_and_pruned_without_a_request(
+def test_base_of_the_named_snapshot_is_pruned_without_a_request(
     pigment: Pigment, run_tap: RunTap, run_command: RunCommand, row_config: dict[str, Any], tmp_path: Path
 ) -> None:
     block = pigment.add_list("Countries", "Code;Name\r\nFR;France\r\n")

@@ -59,7 +59,7 @@ def test_emitted_rows_make_the_table_equal_to_the_export(
     tmp_path_factory: pytest.TempPathFactory, key: RowKey, rows: st.SearchStrategy[Rows]
 ) -> None:
     @given(versions=st.lists(rows, min_size=3, max_size=3))
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=12, deadline=None)
     def law(versions: list[Rows]) -> None:
         folder = tmp_path_factory.mktemp("law")
         runs, full = PlannedRuns(folder / "runs", key, session), PlannedRuns(folder / "full", key, session)
@@ -85,7 +85,7 @@ def test_any_part_of_failed_runs_is_repaired_by_the_next_run(
     tmp_path_factory: pytest.TempPathFactory, key: RowKey, rows: st.SearchStrategy[Rows]
 ) -> None:
     @given(data=st.data(), versions=st.lists(rows, min_size=3, max_size=4))
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=12, deadline=None)
     def law(data: st.DataObject, versions: list[Rows]) -> None:
         folder = tmp_path_factory.mktemp("law")
         runs, full = PlannedRuns(folder / "runs", key, session), PlannedRuns(folder / "full", key, session)
@@ -109,7 +109,7 @@ def test_unchanged_rows_in_any_order_and_quoting_emit_nothing(
     tmp_path_factory: pytest.TempPathFactory, key: RowKey, rows: st.SearchStrategy[Rows]
 ) -> None:
     @given(data=st.data(), version=rows)
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=10, deadline=None)
     def law(data: st.DataObject, version: Rows) -> None:
         runs = PlannedRuns(tmp_path_factory.mktemp("law"), key, session)
         _, bookmark = runs.run(version)

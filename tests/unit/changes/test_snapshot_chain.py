@@ -249,4 +249,4 @@ class Runs(RuleBasedStateMachine):
 
 
 def test_the_table_equals_the_export_after_any_interleaving_of_runs() -> None:
-    run_state_machine_as_test(Runs, settings=settings(max_examples=300, stateful_step_count=30, deadline=None))
+    run_state_machine_as_test(Runs, settings=settings(max_examples=200, stateful_step_count=30, deadline=None))

@@ -24,7 +24,7 @@ ROWS = st.lists(st.sampled_from([["", ""], ["a", ""], ["", "a"], ['x"y', "a\nb"]
 
 def test_digest_is_equal_for_the_same_rows_only(tmp_path_factory: pytest.TempPathFactory) -> None:
     @given(data=st.data(), first=ROWS, second=ROWS)
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=25, deadline=None)
     def law(data: st.DataObject, first: Rows, second: Rows) -> None:
         _, of_first = runs.run(first)
         _, of_permuted = runs.run(data.draw(st.permutations(first)))
@@ -39,9 +39,10 @@ def test_digest_is_equal_for_the_same_rows_only(tmp_path_factory: pytest.TempPat
         law()
 
 
-def test_identical_rows_do_not_cancel_each_other_out(tmp_path: Path) -> None:
+def test_pairs_of_identical_rows_do_not_cancel_each_other_out(tmp_path: Path) -> None:
+    x, y, z = ["x", ""], ["y", ""], ["z", ""]
     with planned_runs(tmp_path, KEYLESS, change_detection="stream") as runs:
-        digests = {runs.run([["a", "b"]] * copies)[1].digest for copies in range(5)}
+        digests = {runs.run(rows)[1].digest for rows in ([x, x, y], [y, z, z], [x, y, y], [y, y, y], [y])}
 
     assert len(digests) == 5
 
