@@ -1,8 +1,9 @@
 """The difference between an export and snapshots, row by row.
 
 Rows are a set of (identity, fingerprint). The identity of a row is its key, or without a key its `contentHash` and its
-number among identical rows, which is its fingerprint too. The difference is two anti-joins: by fingerprint for changed
-rows, and by identity for deleted ones.
+number among identical rows, which is its fingerprint too. The difference is two anti-joins by fingerprint, one in each
+direction: rows that a snapshot lacks have changed, and rows that the export lacks are deleted, unless the export has
+their identity.
 """
 
 from __future__ import annotations
@@ -88,9 +89,15 @@ class CurrentRows:
         """Return the table of the identities that any snapshot has and the export lacks, and how many they are."""
         if not snapshots:
             return "", 0
+        # Rows with the same fingerprint have the same identity. So identities, which may be long texts, are compared
+        # only for the few rows whose fingerprint is missing.
         missing = " UNION ".join(
-            f"SELECT {self._identity} FROM {snapshot.relation} ANTI JOIN {self._source} USING ({self._identity})"
+            f"SELECT {self._identity} FROM {snapshot.relation} ANTI JOIN {self._source} USING ({self._fingerprint})"
             for snapshot in snapshots
         )
-        table = self._database.create_table("deleted", missing)
+        candidates = self._database.create_table("missing", missing)
+        present = f"SELECT {self._identity} FROM {self._source} SEMI JOIN {candidates} USING ({self._identity})"
+        table = self._database.create_table(
+            "deleted", f"SELECT * FROM {candidates} ANTI JOIN ({present}) USING ({self._identity})"
+        )
         return table, self._database.row(f"SELECT count(*) FROM {table}")[0]
