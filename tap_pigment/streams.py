@@ -144,7 +144,7 @@ class ExportStream(Stream):
         with self._run.failures.collected(self.name), self._run.stop.checked(), self._planned() as plan:
             if not plan.is_unchanged:
                 self._emit(plan)
-            if self.ABORT_AT_RECORD_COUNT is None:
+            if not self._is_test:
                 if plan.activates and self._stream_version is not None:
                     self._write_activate_version_message(self._stream_version)
                 self._write_state(plan)
@@ -158,17 +158,16 @@ class ExportStream(Stream):
             columns = self._selected_columns(file.header)
             key = RowKey.from_primary_key(self.primary_keys)
             settings = self._run.settings
-            is_test = self.ABORT_AT_RECORD_COUNT is not None
             run = StreamRun(
                 self.name,
                 columns,
                 key,
                 RecordSpec.of(columns, key, self.config),
-                settings.for_connection_test() if is_test else settings,
+                settings.for_connection_test() if self._is_test else settings,
                 self._previous_bookmark(),
                 self._run.client.user_agent,
                 self._run.session,
-                None if is_test else self._run.store,
+                None if self._is_test else self._run.store,
                 self.logger,
             )
             with plan_sync(run, file) as plan:
@@ -210,7 +209,7 @@ class ExportStream(Stream):
     def _emit(self, plan: SyncPlan) -> None:
         """Write SCHEMA, and then the rows as RECORD or BATCH messages."""
         self._write_schema_message()
-        batch_config = None if self.ABORT_AT_RECORD_COUNT is not None else self.get_batch_config(self.config)
+        batch_config = None if self._is_test else self.get_batch_config(self.config)
         with self.get_record_counter() as counter, self.get_sync_timer() as timer:
             counter.with_context({})
             timer.with_context({})
@@ -274,10 +273,15 @@ class ExportStream(Stream):
             yield from _records(plan)
 
     @property
+    def _is_test(self) -> bool:
+        """Whether `--test` limits the number of records."""
+        return self.ABORT_AT_RECORD_COUNT is not None
+
+    @property
     def _needs_no_record_path(self) -> bool:
         """Whether records leave unchanged and without a limit on their number."""
         flattened = any(stream_map.flattening_enabled for stream_map in self.stream_maps)
-        return not self._has_maps and not flattened and self.ABORT_AT_RECORD_COUNT is None
+        return not (self._has_maps or flattened or self._is_test)
 
     @cached_property
     def _has_maps(self) -> bool:

@@ -87,7 +87,7 @@ def _parquet_files(records: RecordSet, config: BatchConfig, folder: Path) -> Ite
         values.append(f"(row_number() OVER () - 1) // {config.batch_size} AS {_FILE_NUMBER}")
         layout = f"PARTITION_BY ({_FILE_NUMBER})"
     codec = _CODECS[config.encoding.compression]
-    # Hashes never repeat: without a limit, DuckDB builds dictionaries of them, for a fifth of the time.
+    # Hashes never repeat. Without a limit, DuckDB builds dictionaries of them, which takes a fifth of the time.
     options = f"FORMAT parquet, COMPRESSION {codec}, {layout}, DICTIONARY_SIZE_LIMIT {_DICTIONARY_SIZE}"
     stats = table.database.rows_unless_refused(
         f"COPY (SELECT {', '.join(values)} FROM {relation}) TO {sql.quoted_path(folder)} ({options}, RETURN_STATS true)"

@@ -10,7 +10,7 @@ from singer_sdk.singerlib import StateMessage
 
 
 class FlatStateMessage(StateMessage):
-    """A STATE message that is written without a deep copy of all bookmarks, which there is one of for each stream."""
+    """A STATE message that is written without a deep copy of the bookmarks of all streams."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the message as JSON."""
