@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any
 
 import click
+from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import SingerCommand
 
 from tap_pigment.changes import (
@@ -21,10 +21,12 @@ from tap_pigment.changes import (
 )
 from tap_pigment.connection_test import Mark, check_connection
 from tap_pigment.errors import SettingsError
-from tap_pigment.exports import DuckDBSession, SpoolDirectory
+from tap_pigment.exports import DuckDBSession, SpoolDirectory, in_thread
+from tap_pigment.input_files import read_catalog, read_state, read_state_or_wrapped
+from tap_pigment.output import checked_stdout
 from tap_pigment.pigment import PigmentClient
 from tap_pigment.redaction import redacted
-from tap_pigment.run_report import STREAM_ERRORS, error_message
+from tap_pigment.stream_failures import STREAM_ERRORS, error_message
 
 if TYPE_CHECKING:
     import logging
@@ -44,27 +46,22 @@ def without_key(error: str) -> str:
     return redacted(error)
 
 
-def checked_file(file: IO[str] | None, option: str, member: str, member_type: type) -> IO[str] | None:
-    """Return a file of JSON once more, after a check that it is an object whose `member`, if any, has a type.
+def checked_state(file: IO[bytes] | None) -> IO[str] | None:
+    """Return a state file as text, after a check that it is a state.
 
     Raises:
         SettingsError: If it is not.
     """
-    if file is None:
-        return None
-    text = file.read()
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        problem = f"it is not JSON: {error}" if text.strip() else "it is empty"
-        raise SettingsError(f"{option} {file.name}: {problem}. Leave the option out for a run without it.") from None
-    members: Any = content.get(member, member_type()) if isinstance(content, dict) else None
-    entries = members.values() if isinstance(members, dict) else members
-    if not isinstance(members, member_type):
-        raise SettingsError(f"{option} {file.name}: it is not an object with {member}.")
-    if not all(isinstance(entry, dict) for entry in entries):
-        raise SettingsError(f"{option} {file.name}: each of its {member} must be an object.")
-    return io.StringIO(text)
+    return None if file is None else io.StringIO(read_state(file))
+
+
+def checked_catalog(file: IO[bytes] | None) -> IO[str] | None:
+    """Return a catalog file as text, after a check that it is a catalog.
+
+    Raises:
+        SettingsError: If it is not.
+    """
+    return None if file is None else io.StringIO(read_catalog(file))
 
 
 def run_check(settings: Settings, logger: logging.Logger) -> int:
@@ -72,15 +69,16 @@ def run_check(settings: Settings, logger: logging.Logger) -> int:
     failed = False
     client = PigmentClient(replace(settings, max_retries=0), logger)  # The user wants to know how it is now.
     try:
-        for finding in check_connection(client, settings):
+        findings = check_connection(client, settings)
+        while finding := in_thread(lambda: next(findings, None)):
             click.echo(finding)
             failed = failed or finding.mark is Mark.FAIL
     finally:
-        client.close()
+        client.cancel()
     return int(failed)
 
 
-def run_snapshots(action: str, settings: Settings, state: IO[str] | None) -> None:
+def run_snapshots(action: str, settings: Settings, state: IO[bytes] | None) -> None:
     """Write which snapshots there are, or were removed, for people and not for targets.
 
     Raises:
@@ -90,7 +88,7 @@ def run_snapshots(action: str, settings: Settings, state: IO[str] | None) -> Non
     if not settings.snapshot_uri:
         raise SettingsError("--snapshots: set snapshot_uri, the store of the snapshots of change_detection: row.")
     store = SnapshotStore(settings.snapshot_uri)
-    named = named_snapshots(json.load(state) if state else {})
+    named = named_snapshots(read_state_or_wrapped(state) if state else {})
     if action == "list":
         lines = list_snapshots(store, named)
     elif state is None:
@@ -125,9 +123,14 @@ class PigmentCommand(SingerCommand):
     def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's own signature.
         """Run the command."""
         try:
-            return super().main(*args, **kwargs)
+            with checked_stdout():
+                return super().main(*args, **kwargs)
         except STREAM_ERRORS as error:
             self.logger.error("%s", error_message(error))  # noqa: TRY400 - the message is all there is to report.
+            sys.exit(1)
+        except ConfigValidationError as error:  # The SDK catches it in a sync and in --discover, not in --test.
+            for problem in error.errors:
+                self.logger.error("%s", problem)  # noqa: TRY400 - see above.
             sys.exit(1)
 
 
@@ -143,6 +146,9 @@ def pigment_command(command: click.Command, logger: logging.Logger) -> PigmentCo
         type=click.Choice(["list", "prune"]),
         help=f"List the snapshots at {SETTING}, or remove those that no run needs any more by what --state names.",
     )
+    for param in command.params:
+        if param.name in {"catalog", "state"}:
+            param.type = click.File("rb")  # The tap decodes them: PowerShell writes UTF-16.
     return PigmentCommand(
         name=command.name,
         callback=command.callback,

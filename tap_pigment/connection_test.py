@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tap_pigment.catalog import export_request, included_sources
+from tap_pigment.catalog import export_request, included_sources, no_block_visible
 from tap_pigment.errors import PigmentError, counted
-from tap_pigment.exports import fetch_sample
+from tap_pigment.exports import SpoolDirectory, fetch_sample
+from tap_pigment.output import check_store
 from tap_pigment.pigment import WINDOW_REQUESTS, BlockType
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from tap_pigment.catalog import StreamSource
     from tap_pigment.pigment import Block, PigmentClient
-    from tap_pigment.settings import Settings
+    from tap_pigment.settings import Settings, StoreAddress
 
 _MAX_NAMED_APPLICATIONS = 10
 
@@ -45,7 +46,7 @@ _NO_EXPORT_TRIED = Finding(Mark.NOT_TRIED, "Export scope: not tried, because no 
 
 
 def check_connection(client: PigmentClient, settings: Settings) -> Iterator[Finding]:
-    """Yield the findings step by step, with at most 3 requests and one for each application."""
+    """Yield the findings step by step, with 3 requests, and for each application one, or two if it has views."""
     try:
         names = {application.id: application.name for application in client.applications()}
     except PigmentError as error:
@@ -61,6 +62,9 @@ def check_connection(client: PigmentClient, settings: Settings) -> Iterator[Find
             yield finding
             blocks |= {block.id: block for block in found}
         yield from _check_exports(client, settings, tuple(blocks.values()), names)
+    yield _check_spool(SpoolDirectory(settings.spool_dir))
+    for store in settings.stores:
+        yield _check_store(store)
     yield _check_quota(settings.requests_per_window, client.stats.requests)
 
 
@@ -69,40 +73,41 @@ def _check_application(
 ) -> tuple[Finding, tuple[Block, ...]]:
     """Return the finding about an application, and its blocks."""
     name = f"{names[application_id]} ({application_id})" if application_id in names else application_id
+    hint = "" if application_id in names else _visible(names)
     try:
         blocks = client.blocks(application_id)
     except PigmentError as error:
-        return Finding(Mark.FAIL, f"{error}{'' if application_id in names else _visible(names)}"), ()
-    if not blocks and application_id not in names:
+        return Finding(Mark.FAIL, f"{error}{hint}"), ()
+    if not blocks:
         # Pigment does not document whether it refuses an unknown id or lists nothing for it.
-        return Finding(Mark.FAIL, f"Application {name}: not found. Check application_id.{_visible(names)}"), ()
+        return Finding(Mark.FAIL, f"{no_block_visible(name)}{hint}"), ()
     return Finding(Mark.OK, f"Application {name}: {counted(len(blocks), 'block')}."), blocks
 
 
 def _check_exports(
     client: PigmentClient, settings: Settings, blocks: tuple[Block, ...], names: Mapping[str, str]
 ) -> Iterator[Finding]:
-    """Yield how many blocks are extracted, and whether the first of them can be exported."""
-    takes_views = BlockType.VIEW.label in settings.block_types
-    views: tuple[Block, ...] = ()
-    try:
-        sources = included_sources(blocks, names, settings)
-        if blocks and takes_views and not sources:
-            # Without blocks: if Pigment does not list all views at once, one by one would take too many requests.
-            views = client.views(blocks[0].application_id, ())
-            sources = included_sources(views, names, settings)
-    except PigmentError as error:
-        yield Finding(Mark.FAIL, str(error))
+    """Yield how many blocks are extracted, which patterns match none, and whether the first block can be exported."""
+    if not blocks:
         yield _NO_EXPORT_TRIED
         return
-    listed = len(blocks) + len(views)
-    if sources:
-        yield Finding(Mark.OK, f"Blocks extracted: {len(sources):,} of {listed:,}.")
-        yield _check_export(client, sources[0], settings)
+    takes_views = BlockType.VIEW.label in settings.block_types
+    knows_all = True
+    try:
+        if takes_views:
+            # Without blocks: if Pigment does not list all views at once, one by one would take too many requests.
+            views = [view for application_id in settings.application_ids for view in client.views(application_id, ())]
+            blocks = (*blocks, *views)
+            knows_all = bool(views)
+        sources, idle_patterns = included_sources(blocks, names, settings)
+    except PigmentError as error:
+        yield Finding(Mark.FAIL if knows_all else Mark.NOT_TRIED, str(error))
+        yield _NO_EXPORT_TRIED
         return
-    if blocks and (views or not takes_views):
-        yield Finding(Mark.FAIL, f"Blocks extracted: none of {listed:,}. Check include, exclude and block_types.")
-    yield _NO_EXPORT_TRIED
+    yield Finding(Mark.OK, f"Blocks extracted: {len(sources):,} of {len(blocks):,}.")
+    for message in idle_patterns:
+        yield Finding(Mark.FAIL if knows_all else Mark.NOT_TRIED, f"{message}. Correct or remove it.")
+    yield _check_export(client, sources[0], settings)
 
 
 def _check_export(client: PigmentClient, source: StreamSource, settings: Settings) -> Finding:
@@ -113,6 +118,26 @@ def _check_export(client: PigmentClient, source: StreamSource, settings: Setting
         return Finding(Mark.FAIL, str(error))
     columns = counted(len(sample.header), "column")
     return Finding(Mark.OK, f"The API key has the Export scope: {source.name} can be exported, with {columns}.")
+
+
+def _check_spool(spool: SpoolDirectory) -> Finding:
+    """Return whether a spool directory can be made."""
+    try:
+        folder = spool.path().parent
+    except PigmentError as error:
+        return Finding(Mark.FAIL, str(error))
+    finally:
+        spool.close()
+    return Finding(Mark.OK, f"spool_dir: {folder} can be used.")
+
+
+def _check_store(store: StoreAddress) -> Finding:
+    """Return whether a store can be used."""
+    try:
+        check_store(store)
+    except PigmentError as error:
+        return Finding(Mark.FAIL, str(error))
+    return Finding(Mark.OK, f"{store.setting}: {store.uri} can be used.")
 
 
 def _check_quota(allowed: int, sent: int) -> Finding:

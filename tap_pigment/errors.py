@@ -52,6 +52,10 @@ class MemoryLimitError(PigmentError):
     """The memory limit is too low for the export: extract less of it at once."""
 
 
+class OutputError(PigmentError):
+    """stdout cannot be written: look at the target, or at the disk behind it."""
+
+
 class StoreError(PigmentError):
     """A store of snapshots or BATCH files fails: check its address, credentials and space."""
 

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from tap_pigment.changes import SnapshotStore
     from tap_pigment.exports import DuckDBSession, ExportDownloader, ExportFile, Prefetcher, SpoolDirectory
     from tap_pigment.pigment import PigmentClient
-    from tap_pigment.run_report import StreamFailures
+    from tap_pigment.run_report import RunReport
     from tap_pigment.settings import Settings
+    from tap_pigment.stream_failures import StreamFailures
 
 
 class StopRequest:
@@ -28,14 +29,26 @@ class StopRequest:
 
     def __init__(self) -> None:
         self._exit_code = 0
+        self._is_ignored = False
 
-    def make(self, exit_code: int) -> None:
-        """Remember the exit code of the run."""
-        self._exit_code = exit_code
+    def make(self, exit_code: int) -> bool:
+        """Remember the exit code of the run, and return whether this is the first request."""
+        is_first = not (self._exit_code or self._is_ignored)
+        self._exit_code = exit_code if is_first else self._exit_code
+        return is_first
+
+    @contextmanager
+    def ignored(self) -> Iterator[None]:
+        """Ignore requests during the block, at the end of the run: it removes files, and nothing is left to stop."""
+        self._is_ignored = True
+        try:
+            yield
+        finally:
+            self._is_ignored = False
 
     def exit_if_made(self) -> None:
         """End the run if that was requested."""
-        if self._exit_code:
+        if self._exit_code and not self._is_ignored:
             sys.exit(self._exit_code)
 
     @contextmanager
@@ -61,6 +74,7 @@ class RunContext:
         session: DuckDB.
         store: The store of snapshots; None without `change_detection: row`.
         failures: The streams that failed.
+        report: The progress of all streams.
         stop: The request to end the run.
     """
 
@@ -72,7 +86,18 @@ class RunContext:
     session: DuckDBSession
     store: SnapshotStore | None
     failures: StreamFailures
+    report: RunReport
     stop: StopRequest
+
+    @contextmanager
+    def discovering(self) -> Iterator[None]:
+        """End the run before or after the block if that was requested, and cancel its requests if an error ends it."""
+        try:
+            with self.stop.checked():
+                yield
+        except BaseException:
+            self.client.cancel()  # Or requests in progress would go on to their end.
+            raise
 
     def close(self) -> None:
         """Close all connections and the database, and remove the spool directory; the next use opens others."""

@@ -1,109 +1,287 @@
-"""The failures of a run: collected until its end, so that the other streams finish first."""
+"""The report of a run: what each stream does while it goes on, and a table of all streams at its end."""
 
 from __future__ import annotations
 
+import json
+import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from enum import StrEnum
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
-from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
-
-from tap_pigment.errors import PigmentError, StreamMapError, StreamsFailedError
-from tap_pigment.settings import OnStreamError
+from tap_pigment.errors import OutputError, counted
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-STREAM_ERRORS = (PigmentError, MapExpressionError, StreamMapConfigError)
-"""The errors that end a stream and are reported in one line. Every other error is a bug, and ends the run."""
-
-
-def error_message(error: Exception) -> str:
-    """Return the message of one of `STREAM_ERRORS`."""
-    return str(error) if isinstance(error, PigmentError) else f"stream_maps: {error}"
+PROGRESS_SECONDS = 8.0
+_MAX_TICK_SECONDS = 1.0
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+_HEADINGS = ("stream", "rows emitted", "deleted", "bytes", "seconds", "tries", "result")
 
 
-@contextmanager
-def map_errors(stream_name: str, *, is_deleted: bool) -> Iterator[None]:
-    """Turn what the user's stream maps raise on a record, which may be anything, into an error of the stream.
+class Stage(StrEnum):
+    """What a stream does now."""
 
-    Args:
-        stream_name: The stream's name; the message starts with it.
-        is_deleted: Whether the record is one of a deleted row.
+    IDLE = "idle"
+    DOWNLOADING = "downloading"
+    VALIDATING = "validating"
+    EMITTING = "emitting"
 
-    Raises:
-        StreamMapError: If they raise an error.
+
+class Result(StrEnum):
+    """What became of a stream."""
+
+    NOT_SYNCED = "not synced"
+    COMPLETE = "complete"
+    UNCHANGED = "unchanged"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass
+class StreamProgress:
+    """One stream in one run.
+
+    Attributes:
+        name: The stream's name.
+        logger: Reports the beginning and the end of the download.
+        clock: Returns the time in seconds.
+        place: Its place among all streams, such as `3 of 12`.
+        stage: What it does now.
+        stage_began: When the stage began.
+        seconds: The seconds of all stages that have ended.
+        tries: How often the export was requested.
+        received_bytes: The bytes of the last try so far, decompressed.
+        rows: How many rows there are to emit; deleted ones count.
+        emitted_rows: How many were emitted.
+        deleted_rows: How many of these are deleted ones; None where rows are not compared.
+        result: What became of the stream.
     """
-    try:
-        yield
-    except Exception as error:
-        # Errors other than the SDK's may quote cells.
-        problem = str(error).rstrip(".") if isinstance(error, MapExpressionError) else type(error).__name__
-        row, hint = (" of a deleted row", "Only its key is set. ") if is_deleted else ("", "")
-        raise StreamMapError(
-            f"{stream_name}: stream_maps fail on a record{row}: {problem}. {hint}Make the expressions handle null, as "
-            "in `Name and Name.upper()`."
-        ) from error
 
-
-class StreamFailures:
-    """The failures of one run.
-
-    Args:
-        on_error: What happens to the other streams when one fails.
-        logger: Reports each failure when it happens.
-    """
-
-    def __init__(self, on_error: OnStreamError, logger: logging.Logger) -> None:
-        self._on_error = on_error
-        self._logger = logger
-        self._failures: dict[str, Exception] = {}
-        self._is_collecting = False
-
-    def add(self, failures: Mapping[str, Exception]) -> None:
-        """Add the failures of discovery, by stream name."""
-        self._failures.update(failures)
+    name: str
+    logger: logging.Logger
+    clock: Callable[[], float]
+    place: str = ""
+    stage: Stage = Stage.IDLE
+    stage_began: float = 0.0
+    seconds: float = 0.0
+    tries: int = 0
+    received_bytes: int = 0
+    rows: int = 0
+    emitted_rows: int = 0
+    deleted_rows: int | None = None
+    result: Result = Result.NOT_SYNCED
+    last_line: float = field(default=0.0, repr=False)
 
     @contextmanager
-    def collecting(self) -> Iterator[None]:
-        """Collect failures until the block ends; outside of it, they are raised."""
-        self._is_collecting = True
+    def during(self, stage: Stage) -> Iterator[None]:
+        """Be in a stage until the block ends."""
+        self.stage = stage
+        self.stage_began = self.last_line = self.clock()
         try:
             yield
         finally:
-            self._is_collecting = False
+            self.stage = Stage.IDLE
+            self.seconds += self.clock() - self.stage_began
 
     @contextmanager
-    def collected(self, stream_name: str) -> Iterator[None]:
-        """Collect the error that ends a stream, or raise it if the run is to stop."""
+    def downloading(self) -> Iterator[None]:
+        """Report the beginning of the export, and its arrival when the block ends."""
+        self.logger.info("%s: export%s begins", self.name, self.place)
+        with self.during(Stage.DOWNLOADING):
+            yield
+        self.logger.info(
+            "%s: export%s arrived: %s in %s s%s",
+            self.name,
+            self.place,
+            size_text(self.received_bytes),
+            f"{self.seconds:,.1f}",
+            f" ({counted(self.tries, 'try', 'tries')})" if self.tries > 1 else "",
+        )
+
+    @contextmanager
+    def syncing(self) -> Iterator[None]:
+        """Note the result when the block ends; one that the block has set stays, unless it ends with an error."""
         try:
             yield
-        except STREAM_ERRORS as error:
-            if not self._is_collecting:
-                raise
-            self._failures[stream_name] = error
-            self.raise_if_stopping()
-            message = error_message(error).removeprefix(f"{stream_name}: ")
-            self._logger.warning(
-                "%s: failed; the other streams go on, and then the run fails. %s", stream_name, message
-            )
+        except BaseException as error:
+            is_stop = isinstance(error, OutputError) or not isinstance(error, Exception)
+            self.result = Result.STOPPED if is_stop else Result.FAILED
+            raise
+        if self.result is Result.NOT_SYNCED:
+            self.result = Result.COMPLETE
 
-    def raise_if_stopping(self) -> None:
-        """Raise the first failure, if the other streams are not to be finished first."""
-        if self._failures and self._on_error is OnStreamError.STOP:
-            raise next(iter(self._failures.values()))
+    def begin_try(self) -> None:
+        """Count a request for the export."""
+        self.tries += 1
+        self.received_bytes = 0
 
-    def raise_if_any(self, selected: int, found: Mapping[str, object]) -> None:
-        """Fail the run after its last stream if a stream failed.
+    def add_received(self, size_bytes: int) -> None:
+        """Add bytes of the export that arrived."""
+        self.received_bytes += size_bytes
+
+    def state_text(self) -> str:
+        """Return what the stream does now, and for how long."""
+        seconds = f"{self.clock() - self.stage_began:,.0f} s"
+        match self.stage:
+            case Stage.DOWNLOADING if not self.received_bytes:
+                return f"waiting for Pigment's response, {seconds}"
+            case Stage.DOWNLOADING:
+                return f"{size_text(self.received_bytes)} received so far, {seconds}"
+            case Stage.EMITTING:
+                return f"{self.emitted_rows:,} of {counted(self.rows, 'row')} emitted so far, {seconds}"
+        return f"{self.stage}, {seconds}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the stream's row of the table as JSON."""
+        return {
+            "stream": self.name,
+            "rows": self.emitted_rows,
+            "deleted": self.deleted_rows,
+            "bytes": self.received_bytes,
+            "seconds": round(self.seconds, 3),
+            "tries": self.tries,
+            "result": self.result.value,
+        }
+
+
+class RunReport:
+    """The progress of all streams of one run.
+
+    Args:
+        logger: Reports progress, and the table at the end.
+        progress_seconds: After how many seconds a stream that is not done is reported again.
+        clock: Returns the time in seconds.
+    """
+
+    def __init__(
+        self,
+        logger: logging.Logger,
+        *,
+        progress_seconds: float = PROGRESS_SECONDS,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._logger = logger
+        self._progress_seconds = progress_seconds
+        self._clock = clock
+        self._streams: dict[str, StreamProgress] = {}
+
+    @property
+    def streams(self) -> Sequence[StreamProgress]:
+        """The progress of each stream."""
+        return tuple(self._streams.values())
+
+    def stream(self, name: str) -> StreamProgress:
+        """Return the progress of a stream."""
+        return self._streams.setdefault(name, StreamProgress(name, self._logger, self._clock))
+
+    @contextmanager
+    def running(self, names: Sequence[str], *, failed: Iterable[str] = ()) -> Iterator[None]:
+        """Report the streams of a run in a table when the block ends, however it ends.
 
         Args:
-            selected: How many streams there were to sync.
-            found: The streams by name; a failure that is not among them is one of discovery.
-
-        Raises:
-            StreamsFailedError: If a stream failed.
+            names: The streams to sync.
+            failed: Those that failed before.
         """
-        if self._failures:
-            undiscovered = self._failures.keys() - found.keys()
-            messages = {name: error_message(error) for name, error in self._failures.items()}
-            raise StreamsFailedError(messages, selected + len(undiscovered))
+        self._streams = {
+            name: StreamProgress(name, self._logger, self._clock, f" {number:,} of {len(names):,}")
+            for number, name in enumerate(names, 1)
+        }
+        for name in failed:
+            self.stream(name).result = Result.FAILED
+        began = self._clock()
+        try:
+            yield
+        finally:
+            seconds = self._clock() - began
+            self._logger.info("Streams of this run:\n%s", "\n".join(table_lines(self.streams, seconds)))
+            self._logger.info("REPORT: %s", json.dumps(as_json(self.streams, seconds), separators=(",", ":")))
+
+    @contextmanager
+    def progress_lines(self) -> Iterator[None]:
+        """Report every stream that takes long, again and again until the block ends."""
+        is_over = threading.Event()
+        tick = min(_MAX_TICK_SECONDS, self._progress_seconds / 4)
+
+        def report() -> None:
+            while not is_over.wait(tick):
+                for stream in self.streams:
+                    if stream.stage is not Stage.IDLE and self._clock() - stream.last_line >= self._progress_seconds:
+                        stream.last_line = self._clock()
+                        self._logger.info("%s: %s", stream.name, stream.state_text())
+
+        thread = threading.Thread(target=report, name="progress", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            thread.join()
+
+
+def as_json(streams: Sequence[StreamProgress], seconds: float) -> dict[str, Any]:
+    """Return the report of a run as JSON.
+
+    Args:
+        streams: The streams.
+        seconds: The seconds of the whole run; streams overlap.
+    """
+    results = [stream.result for stream in streams]
+    return {
+        "streams": [stream.to_json() for stream in streams],
+        "totals": {
+            "streams": len(streams),
+            **{result.value.replace(" ", "_"): results.count(result) for result in Result},
+            "rows": sum(stream.emitted_rows for stream in streams),
+            "deleted": sum(stream.deleted_rows or 0 for stream in streams),
+            "bytes": sum(stream.received_bytes for stream in streams),
+            "seconds": round(seconds, 3),
+            "tries": sum(stream.tries for stream in streams),
+        },
+    }
+
+
+def table_lines(streams: Sequence[StreamProgress], seconds: float) -> list[str]:
+    """Return the report of a run as a table: a heading, a line for each stream, and one for all; see `as_json`."""
+    report = as_json(streams, seconds)
+    totals = report["totals"]
+    results = ", ".join(
+        f"{totals[result.value.replace(' ', '_')]:,} {result.value}"
+        for result in Result
+        if totals[result.value.replace(" ", "_")]
+    )
+    rows = [_HEADINGS, *map(_cells, report["streams"]), _cells({**totals, "stream": "all", "result": results})]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if place in {0, len(row) - 1} else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    deleted = "" if row["deleted"] is None else f"{row['deleted']:,}"
+    return (
+        row["stream"],
+        f"{row['rows']:,}",
+        deleted,
+        size_text(row["bytes"]),
+        f"{row['seconds']:,.1f}",
+        f"{row['tries']:,}",
+        row["result"],
+    )
+
+
+def size_text(size_bytes: int) -> str:
+    """Return a number of bytes with three digits or so and its unit, such as `1.2 MB`."""
+    size = float(size_bytes)
+    for unit in _UNITS[:-1]:
+        if size < 1000:  # noqa: PLR2004 - the factor of the units.
+            return f"{size_bytes:,} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} {_UNITS[-1]}"

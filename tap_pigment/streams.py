@@ -11,8 +11,9 @@ Private names of the SDK in use, seen in singer-sdk 0.54.9: `_generate_record_me
 from __future__ import annotations
 
 import json
+import math
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain, islice
@@ -24,14 +25,21 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import CatalogEntry, Metadata, MetadataMapping
 
 from tap_pigment.catalog import HOW_TO_REFRESH, selected_columns
-from tap_pigment.changes import RecordSpec, StreamRun, next_version, plan_sync, read_bookmark
+from tap_pigment.changes import RecordSpec, StreamRun, keyless_notice, next_version, plan_sync, read_bookmark
 from tap_pigment.columns import CONTENT_HASH, DELETED_AT, RowKey
-from tap_pigment.errors import NotFoundError
-from tap_pigment.exports import preload
-from tap_pigment.output import BlockWriter, FlatStateMessage, deletion_blocks, record_blocks, write_batch_files
+from tap_pigment.exports import nul_warning, preload
+from tap_pigment.output import (
+    BlockWriter,
+    FlatStateMessage,
+    deletion_blocks,
+    record_blocks,
+    with_exact_numbers,
+    write_batch_files,
+)
 from tap_pigment.pagination import ExportPartsPaginator
-from tap_pigment.run_report import map_errors
+from tap_pigment.run_report import Result, Stage
 from tap_pigment.settings import ChangeDetection
+from tap_pigment.stream_failures import map_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,11 +49,14 @@ if TYPE_CHECKING:
     from singer_sdk.helpers._batch import BatchConfig
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_pigment.catalog import StreamSource
     from tap_pigment.changes import Bookmark, SyncPlan
     from tap_pigment.columns import Column
+    from tap_pigment.errors import PigmentError
     from tap_pigment.exports import ExportFile
-    from tap_pigment.pigment import ApiRequest, Block
+    from tap_pigment.pigment import ApiRequest
     from tap_pigment.run_context import RunContext
+    from tap_pigment.run_report import StreamProgress
 
 
 class ExportStream(Stream):
@@ -54,12 +65,11 @@ class ExportStream(Stream):
     Args:
         tap: The tap.
         run: What the tap and its streams share.
-        name: The stream's name.
-        block: The block.
+        source: The block, with the stream's name and settings.
         request: The request that exports it.
         schema: The JSON schema of the records.
         key: The Singer primary key.
-        is_missing: Whether Pigment no longer lists the block.
+        failure: The error that ends the stream when it is synced, such as one in its settings; None if there is none.
     """
 
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # Cells have the types of the schema already.
@@ -68,19 +78,18 @@ class ExportStream(Stream):
         self,
         tap: Tap,
         run: RunContext,
-        name: str,
-        block: Block,
+        source: StreamSource,
         request: ApiRequest,
         schema: dict[str, Any],
         key: Sequence[str],
         *,
-        is_missing: bool = False,
+        failure: PigmentError | None = None,
     ) -> None:
-        super().__init__(tap, schema, name)
+        super().__init__(tap, schema, source.name)
         self._run = run
-        self._block = block
+        self._source = source
         self._requests = [request]
-        self._is_missing = is_missing
+        self.failure = failure
         self.primary_keys = key
 
     # The catalog
@@ -98,14 +107,22 @@ class ExportStream(Stream):
     def _singer_catalog_entry(self) -> CatalogEntry:
         """The catalog entry; its `table_name` is the block's id, so that stream and block stay together."""
         entry = super()._singer_catalog_entry
-        entry.database = self._block.application_id
-        entry.table = self._block.id
+        entry.database = self._source.block.application_id
+        entry.table = self._source.block.id
         return entry
 
     @property
     def replication_method(self) -> str:
         """Always FULL_TABLE: an export is a full copy, whatever a catalog asks for."""
         return "FULL_TABLE"
+
+    def report_discovery(self) -> None:
+        """Report what the user should know of the stream once it is in the catalog."""
+        if self.failure:
+            self.logger.warning("%s Until then, each sync fails this stream.", self.failure)
+        compares_rows = self._run.settings.change_detection is ChangeDetection.ROW
+        if RowKey.from_primary_key(self.primary_keys).is_keyless and not compares_rows:
+            self.logger.info("%s", keyless_notice(self.name))
 
     # The download
 
@@ -119,17 +136,16 @@ class ExportStream(Stream):
         Raises:
             PigmentError: If no try succeeds.
         """
-        if self._is_missing:
-            raise NotFoundError(
-                f"{self.name}: the block is in the catalog and no longer in Pigment. Nothing was emitted. "
-                f"{HOW_TO_REFRESH}"
-            )
+        if self.failure:
+            raise self.failure
+        progress = self._run.report.stream(self.name)
         paginator = self.get_new_paginator()
         files = []
-        while not paginator.finished:
-            file = self._run.downloader.download(self._requests[paginator.current_value])
-            files.append(file)
-            paginator.advance(file.response)
+        with progress.downloading():
+            while not paginator.finished:
+                file = self._run.downloader.download(self._requests[paginator.current_value], progress)
+                files.append(file)
+                paginator.advance(file.response)
         [export] = files  # An export has one part.
         return export
 
@@ -141,9 +157,17 @@ class ExportStream(Stream):
         Raises:
             PigmentError: If the export does not arrive or is not valid; then nothing was emitted.
         """
-        with self._run.failures.collected(self.name), self._run.stop.checked(), self._planned() as plan:
-            if not plan.is_unchanged:
-                self._emit(plan)
+        progress = self._run.report.stream(self.name)
+        with (
+            self._run.failures.collected(self.name),
+            self._run.stop.checked(),
+            progress.syncing(),
+            self._planned() as plan,
+        ):
+            if plan.is_unchanged:
+                progress.result = Result.UNCHANGED
+            else:
+                self._emit(plan, progress)
             if not self._is_test:
                 if plan.activates and self._stream_version is not None:
                     self._write_activate_version_message(self._stream_version)
@@ -164,23 +188,35 @@ class ExportStream(Stream):
                 key,
                 RecordSpec.of(columns, key, self.config),
                 settings.for_connection_test() if self._is_test else settings,
-                self._previous_bookmark(),
+                None if self._is_test else self._previous_bookmark(),
                 self._run.client.user_agent,
                 self._run.session,
                 None if self._is_test else self._run.store,
                 self.logger,
             )
-            with plan_sync(run, file) as plan:
+            with self._plan(run, file) as plan:
                 self._stream_version = self._new_version(run)
-                yield plan
+                names = run.names if self._tap.input_catalog is None else {}
+                yield replace(plan, bookmark=replace(plan.bookmark, types=run.types, names=names))
         finally:
             file.delete()
+
+    @contextmanager
+    def _plan(self, run: StreamRun, file: ExportFile) -> Iterator[SyncPlan]:
+        with ExitStack() as stack:
+            with self._run.report.stream(self.name).during(Stage.VALIDATING):
+                plan = stack.enter_context(plan_sync(run, file))
+            yield plan
 
     def _selected_columns(self, header: Sequence[str]) -> tuple[Column, ...]:
         properties = self.effective_schema["properties"]
         selected = [name for name in properties if self.mask["properties", name]]
         columns, unknown = selected_columns(
-            self.name, properties, selected, header, friendly=self._run.settings.friendly_headers
+            self.name,
+            properties,
+            selected,
+            header,
+            friendly=self._source.has_friendly_headers(self._run.settings),
         )
         if unknown:
             self.logger.warning(
@@ -202,16 +238,25 @@ class ExportStream(Stream):
 
     def _new_version(self, run: StreamRun) -> int | None:
         """Return the version of the records, or None if none will ever be activated."""
-        if run.settings.emit_activate_version_messages and run.settings.change_detection is not ChangeDetection.ROW:
+        if run.settings.activates_versions and not self._is_test:
             return next_version(time.time_ns() // 1_000_000, run.bookmark)
         return None
 
-    def _emit(self, plan: SyncPlan) -> None:
+    def _emit(self, plan: SyncPlan, progress: StreamProgress) -> None:
         """Write SCHEMA, and then the rows as RECORD or BATCH messages."""
+        if plan.records and (warning := nul_warning(plan.records.table, plan.records.columns)):
+            self.logger.warning("%s", warning)
         self._write_schema_message()
         batch_config = None if self._is_test else self.get_batch_config(self.config)
-        with self.get_record_counter() as counter, self.get_sync_timer() as timer:
+        progress.rows = sum(rows.rows for rows in (plan.records, plan.deleted) if rows)
+        progress.deleted_rows = plan.deleted_rows
+        with (
+            self.get_record_counter() as counter,
+            self.get_sync_timer() as timer,
+            progress.during(Stage.EMITTING),
+        ):
             counter.with_context({})
+            counter.log_interval = math.inf  # One metric with the total, and no parts of it before.
             timer.with_context({})
             if batch_config:
                 written = self._write_batches(plan, batch_config)
@@ -221,6 +266,7 @@ class ExportStream(Stream):
                 written = self._write_records(plan)
             for rows in written:
                 counter.increment(rows)
+                progress.emitted_rows += rows
                 self._run.stop.exit_if_made()
 
     def _write_blocks(self, plan: SyncPlan, writer: BlockWriter) -> Iterator[int]:
@@ -245,6 +291,7 @@ class ExportStream(Stream):
                 messages = list(self._generate_record_messages(record))
             for message in messages:
                 message.time_extracted = plan.received_at
+                message.record = with_exact_numbers(message.record)
                 self._tap.write_message(message)
             yield 1
 

@@ -1,21 +1,35 @@
-"""The tap: puts the parts together, syncs all streams, and closes what it opened."""
+"""The tap: puts the parts together, syncs all streams, and closes what it opened.
+
+Private names of the SDK in use, seen in singer-sdk 0.54.9: `_config`, `_env_var_config`, `_env_var_prefix`,
+`_handle_termination`, `_setup_signal_handlers`, `_validate_config`, and
+`configuration._dict_config.parse_environment_config`.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
+from contextlib import suppress
+from fnmatch import fnmatchcase
 from functools import cached_property
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Any
 
+import click
+from click.core import ParameterSource
 from singer_sdk import Tap
+from singer_sdk.cli import plugin_cli
+from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import StateMessage
+from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_pigment import cli
 from tap_pigment.catalog import (
+    KnownColumns,
     catalog_streams,
     discover,
     export_request,
@@ -23,15 +37,29 @@ from tap_pigment.catalog import (
     stream_schema,
     take_inventory,
 )
-from tap_pigment.changes import SnapshotStore
-from tap_pigment.errors import PigmentError, SettingsError
-from tap_pigment.exports import DuckDBSession, ExportDownloader, Prefetcher, SpoolDirectory
-from tap_pigment.output import BlockWriter
+from tap_pigment.changes import SnapshotStore, given_bookmarks
+from tap_pigment.errors import CatalogError, PigmentError, SettingsError, counted
+from tap_pigment.exports import DuckDBSession, ExportDownloader, Prefetcher, SpoolDirectory, in_thread
+from tap_pigment.input_files import read_config
+from tap_pigment.live_display import is_on_terminal, live_display
+from tap_pigment.output import BlockWriter, check_store
 from tap_pigment.pigment import PigmentClient
-from tap_pigment.redaction import redacted
 from tap_pigment.run_context import RunContext, StopRequest
-from tap_pigment.run_report import StreamFailures
-from tap_pigment.settings import SETTINGS, ChangeDetection, Settings, config_errors
+from tap_pigment.run_report import PROGRESS_SECONDS, RunReport
+from tap_pigment.settings import (
+    SETTINGS,
+    ChangeDetection,
+    Settings,
+    check_key_log,
+    config_errors,
+    ignoring_activation,
+    log_config_errors,
+    read_variables,
+    readable_schema_error,
+    unknown_variables_warning,
+    use_known_log_level,
+)
+from tap_pigment.stream_failures import StreamFailures
 from tap_pigment.streams import ExportStream
 
 if TYPE_CHECKING:
@@ -39,13 +67,14 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import ClassVar
 
-    import click
     from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.singerlib import Catalog
 
+    from tap_pigment.catalog import BlockInventory, ResolvedCatalog
     from tap_pigment.exports import ExportFile
 
+_ENVIRONMENT = "ENV"  # In place of a file of `--config`.
 _SIGNAL_EXIT_CODE = 128  # Shells add it to the number of the signal.
 
 
@@ -74,46 +103,70 @@ class TapPigment(Tap):
         *,
         clock: Callable[[], float] = monotonic,
         sleep: Callable[[float], object] | None = None,
+        progress_seconds: float = PROGRESS_SECONDS,
         **options: Any,  # noqa: ANN401 - the SDK's own, passed on unchanged.
     ) -> None:
-        """Make the tap; `clock` returns the time in seconds, and `sleep` waits for some seconds by it."""
+        """Make the tap.
+
+        Args:
+            clock: Returns the time in seconds.
+            sleep: Waits for some seconds by that clock.
+            progress_seconds: After how many seconds a stream that is not done is reported again.
+            **options: Those of the SDK.
+        """
         self._clock = clock
         self._sleep = sleep
+        self._progress_seconds = progress_seconds
         self._stop = StopRequest()
+        self._given_bookmarks = given_bookmarks(options.get("state"))
+        check_key_log(os.environ)
         try:
             super().__init__(**options)
-        except (ValueError, TypeError):
-            if options.get("parse_env_config"):
-                self._check_environment()  # Raises an error if the environment is the cause.
-            raise
         except (PigmentError, SystemExit):
             self.close()
             raise
 
     # The settings
 
-    @classmethod
-    def _check_environment(cls) -> None:
+    @property  # The SDK's is a property of the class, but only instances use it.
+    def _env_var_config(self) -> dict[str, Any]:
+        """The settings in the environment, and in `.env` where the SDK looks for it.
+
+        Raises:
+            SettingsError: If `.env` cannot be read.
+            ConfigValidationError: If a variable cannot be read.
+        """
         try:
-            _ = cls._env_var_config
-        except (ValueError, TypeError) as error:
-            raise SettingsError(
-                f"The environment: cannot read a variable that begins with {cls._env_var_prefix}: "
-                f"{redacted(str(error))}. Whole numbers are digits only; lists and objects are JSON."
-            ) from None
+            parse_environment_config({}, self._env_var_prefix)  # Only loads `.env`: no setting is parsed.
+        except (OSError, ValueError) as error:
+            raise SettingsError(f".env: cannot read the file: {type(error).__name__}. Write it in UTF-8.") from None
+        self.append_builtin_config(self.config_jsonschema)
+        properties = self.config_jsonschema["properties"]
+        config, errors = read_variables(os.environ, self._env_var_prefix, properties)
+        for warning in (
+            use_known_log_level(os.environ, self._env_var_prefix),
+            unknown_variables_warning(os.environ, self._env_var_prefix, properties),
+        ):
+            if warning:
+                self.logger.warning("%s", warning)
+        if errors:
+            raise ConfigValidationError("Config validation failed", errors=errors, schema=self.config_jsonschema)
+        return config
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Validate the config against its JSON schema and the rules that a schema cannot express."""
         # Some runners write a null for each setting that the user does not set.
         self._config = {name: setting for name, setting in self._config.items() if setting is not None}
+        self._names_set = frozenset(self._config)  # Before defaults are filled in.
         try:
             errors = super()._validate_config(raise_errors=raise_errors)
         except ConfigValidationError as error:
             errors = list(error.errors)
         # The SDK's messages quote the value, which may be an API key.
-        errors = [cli.without_key(error) for error in errors] + config_errors(self._config)
+        errors = [readable_schema_error(cli.without_key(error)) for error in errors] + config_errors(self._config)
         if errors and raise_errors:
-            raise ConfigValidationError("Config validation failed", errors=errors, schema=self.config_jsonschema)
+            message = f"{counted(len(errors), 'error')} in the settings. Nothing was requested."
+            raise ConfigValidationError(message, errors=errors, schema=self.config_jsonschema)
         return errors
 
     @cached_property
@@ -130,11 +183,14 @@ class TapPigment(Tap):
             signal.signal(signal.SIGHUP, self._handle_termination)
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the SDK's signature.
-        """End the run with the signal's exit code; the SDK's would be 0."""
-        self.logger.error("Stopped by %s. Streams without a STATE are incomplete.", signal.Signals(signum).name)
-        exit_code = _SIGNAL_EXIT_CODE + signum
-        self._stop.make(exit_code)
-        sys.exit(exit_code)
+        """End the run with the exit code of the first signal; the SDK's would be 0."""
+        if self._stop.make(_SIGNAL_EXIT_CODE + signum):
+            is_syncing = "run_context" in vars(self) and self.run_context.report.streams
+            consequence = " Streams without a STATE are incomplete." if is_syncing else ""
+            # RuntimeError: the signal arrived in the middle of another line of the log.
+            with self._stop.ignored(), suppress(RuntimeError):
+                self.logger.error("Stopped by %s.%s", signal.Signals(signum).name, consequence)
+        self._stop.exit_if_made()
 
     # The parts
 
@@ -166,64 +222,97 @@ class TapPigment(Tap):
             session=DuckDBSession(spool),
             store=SnapshotStore(settings.snapshot_uri) if compares_rows else None,
             failures=StreamFailures(settings.on_stream_error, self.logger),
+            report=RunReport(self.logger, progress_seconds=self._progress_seconds),
             stop=self._stop,
         )
 
     def close(self) -> None:
         """Close what was opened, and report the requests of the run; the next use opens it again."""
         if "run_context" in vars(self):
-            self.run_context.close()
+            with self._stop.ignored():
+                self.run_context.close()
             self.logger.info("%s", self.run_context.client.stats)
 
     # The streams
 
     @cached_property
+    def _resolved_catalog(self) -> ResolvedCatalog | None:
+        given = super().input_catalog
+        if given is None:
+            return None
+        resolved = resolve_catalog(given, self.settings)
+        if resolved.incremental:
+            self.logger.warning(
+                "replication-method and replication-key have no effect (%s): Pigment has no change feed. To emit only "
+                "changes, set change_detection.",
+                ", ".join(resolved.incremental),
+            )
+        return resolved
+
+    @property
     def input_catalog(self) -> Catalog | None:
         """The given catalog, with the keys and types that the user asks for."""
-        given = super().input_catalog
-        return None if given is None else resolve_catalog(given, self.settings)
+        resolved = self._resolved_catalog
+        return resolved.catalog if resolved else None
 
     def discover_streams(self) -> Sequence[ExportStream]:
         """Return the streams of the given catalog, or else of discovery.
 
         Raises:
-            PigmentError: If the blocks cannot be listed, or no block can be read.
+            PigmentError: If the blocks cannot be listed, there is nothing to extract, or no block can be read.
         """
-        run = self.run_context
-        if self.input_catalog is not None:
-            inventory = take_inventory(run.client, self.settings)
+        run, settings = self.run_context, self.settings
+        with run.discovering():
+            inventory = in_thread(lambda: take_inventory(run.client, settings))
+        resolved = self._resolved_catalog
+        self._warn_of_lost_streams(inventory)
+        if resolved is not None:
             return [
                 ExportStream(
                     self,
                     run,
-                    stream.source.name,
-                    stream.source.block,
-                    export_request(stream.source, self.settings),
+                    stream.source,
+                    export_request(stream.source, settings),
                     stream.entry.schema.to_dict(),
                     tuple(stream.entry.key_properties or ()),
-                    is_missing=stream.is_missing,
+                    failure=stream.failure,
                 )
-                for stream in catalog_streams(self.input_catalog, inventory, self.settings, self.logger)
+                for stream in catalog_streams(resolved, inventory, settings, self.logger)
             ]
-        definitions, failures = discover(run.client, self.settings, self.logger)
+        known = {name: KnownColumns(bookmark.types, bookmark.names) for name, bookmark in self._given_bookmarks.items()}
+        with run.discovering():
+            definitions, failures = discover(run.client, inventory, settings, known, self.logger)
         run.failures.add(failures)
         return [
             ExportStream(
                 self,
                 run,
-                definition.source.name,
-                definition.source.block,
-                export_request(definition.source, self.settings),
-                stream_schema(definition, self.settings),
+                definition.source,
+                export_request(definition.source, settings),
+                stream_schema(definition, settings),
                 definition.key.primary_key,
+                failure=definition.failure,
             )
             for definition in definitions
         ]
 
+    def _warn_of_lost_streams(self, inventory: BlockInventory) -> None:
+        """Warn of streams that an earlier run extracted, and that neither Pigment nor the catalog has any more."""
+        resolved = self._resolved_catalog
+        known = {source.name for source in inventory.sources} | set(resolved.catalog if resolved else ())
+        if lost := sorted(self._given_bookmarks.keys() - known):
+            self.logger.warning(
+                "In the state and no longer extracted: %s. Their rows stay in the target.", ", ".join(lost)
+            )
+
     def run_discovery(self) -> str:
         """Write the catalog to stdout, and return it as JSON."""
         try:
-            return super().run_discovery()
+            text = super().run_discovery()
+            for stream in self.streams.values():
+                if isinstance(stream, ExportStream):
+                    stream.report_discovery()
+            return text
         finally:
             self.close()
 
@@ -231,16 +320,15 @@ class TapPigment(Tap):
         """Sync all selected streams, while the exports of the next ones are downloaded."""
         run = self.run_context
         selected = [stream for stream in self.streams.values() if stream.selected]
-        if self.settings.emit_activate_version_messages and run.store:
-            self.logger.warning(
-                "emit_activate_version_messages has no effect with change_detection: row, because targets would delete "
-                "unchanged rows. Deleted rows are marked in _sdc_deleted_at."
-            )
         try:
             run.failures.raise_if_stopping()
+            self._check_before_exports(selected)
             if self.state:
                 self.write_message(StateMessage(self.state))
-            with run.failures.collecting(), run.prefetcher.started(selected):
+            names = [stream.name for stream in selected]
+            showing = live_display(run.report) if is_on_terminal() else run.report.progress_lines()
+            reporting = run.report.running(names, failed=run.failures.names)
+            with reporting, showing, run.failures.collecting(), run.prefetcher.started(selected):
                 for stream in selected:
                     stream.sync()
             run.failures.raise_if_any(len(selected), self.streams)
@@ -251,26 +339,93 @@ class TapPigment(Tap):
         finally:
             self.close()
 
+    def _check_before_exports(self, selected: Sequence[Stream]) -> None:
+        """Check what can be known before the first export, and warn of settings that have no effect.
+
+        Raises:
+            CatalogError: If no stream is selected.
+            SpoolError: If the spool directory cannot be made.
+            StoreError: If a store cannot be used.
+        """
+        if not selected:
+            self.run_context.failures.raise_if_any(0, self.streams)
+            raise CatalogError(
+                "No stream is selected, so nothing is extracted. Select streams in the catalog (Meltano: the select "
+                "extra)."
+            )
+        self.run_context.spool.path()  # Here, it fails once and not once for each stream.
+        for store in self.settings.stores:
+            check_store(store)
+        ignoring = ignoring_activation(self.config)
+        if ignoring and "emit_activate_version_messages" in self._names_set:
+            self.logger.warning("emit_activate_version_messages has no effect with %s", ignoring)
+        for name, stream_map in (self.config.get("stream_maps") or {}).items():
+            source = stream_map.get("__source__", name) if isinstance(stream_map, dict) else name
+            if not any(fnmatchcase(stream, source) for stream in self.streams):
+                self.logger.warning("stream_maps.%s has no effect: no extracted stream is named %s", name, source)
+
     def run_sync_dry_run(self, *args: Any, **kwargs: Any) -> bool:  # type: ignore[misc] # noqa: ANN401 - the SDK's signature. It is final there, and closes nothing.
         """Emit some records of each stream, for `--test`."""
         try:
-            return super().run_sync_dry_run(*args, **kwargs)
+            passed = super().run_sync_dry_run(*args, **kwargs)
+            self.run_context.failures.raise_if_any(len(self.streams), self.streams)  # Those of discovery.
+            return passed
+        finally:
+            self.close()
+
+    def write_schemas(self) -> None:  # type: ignore[misc] # Final in the SDK, where it closes nothing.
+        """Emit the SCHEMA of each stream, for `--test=schema`."""
+        failures = self.run_context.failures
+        try:
+            super().write_schemas()
+            failures.add(
+                {
+                    name: stream.failure
+                    for name, stream in self.streams.items()
+                    if isinstance(stream, ExportStream) and stream.failure
+                }
+            )
+            failures.raise_if_any(len(self.streams), self.streams)  # Those of discovery, and of settings.
         finally:
             self.close()
 
     # The command line
 
+    @plugin_cli
+    def cli(cls) -> click.Command:  # noqa: N805 - the SDK's decorator passes the class.
+        """The command line, with a log level that exists."""
+        warning = use_known_log_level(os.environ, cls._env_var_prefix)
+        try:
+            with log_config_errors(os.environ):
+                command = super().cli
+        except SettingsError as error:
+            sys.exit(f"{cls.name}: {error}")  # There is no log yet.
+        if warning:
+            cls.logger.warning("%s", warning)
+        return command
+
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:  # noqa: ANN401 - the SDK's own type is private.
-        """Return the config of the files and the environment that `--config` names.
+        """Return the config of the files that `--config` names, and whether it names the environment.
 
         Raises:
-            SettingsError: If a file cannot be read.
+            SettingsError: If a file cannot be read, or holds no config.
         """
-        try:
-            return super().cb_config(ctx, param, value)
-        except (OSError, ValueError, TypeError) as error:
-            raise SettingsError(f"--config: cannot read {' or '.join(value)} as JSON: {error}.") from None
+        found = super().cb_config(ctx, param, tuple(source for source in value if source == _ENVIRONMENT))
+        found.config = read_config(tuple(path for path in value if path != _ENVIRONMENT))
+        return found
+
+    @classmethod
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """Run `--test`.
+
+        Raises:
+            click.BadParameter: If its value is not one of those in its help; `disabled` is the SDK's default.
+        """
+        is_given = ctx.get_parameter_source(str(param.name)) is not ParameterSource.DEFAULT
+        if is_given and value not in {CliTestOptionValue.All.value, CliTestOptionValue.Schema.value}:
+            raise click.BadParameter(f"'{value}' is not one of 'all', 'schema'.", ctx, param)
+        super().cb_test(ctx, param, value)
 
     @classmethod
     def invoke(  # type: ignore[override] # noqa: PLR0913 - the SDK's own signature, and two options of ours.
@@ -279,8 +434,8 @@ class TapPigment(Tap):
         about: bool = False,
         about_format: str | None = None,
         config: Any = None,  # noqa: ANN401 - the SDK's own type is private.
-        state: IO[str] | None = None,
-        catalog: IO[str] | None = None,
+        state: IO[bytes] | None = None,
+        catalog: IO[bytes] | None = None,
         check_only: bool = False,
         snapshots: str | None = None,
     ) -> None:
@@ -293,14 +448,14 @@ class TapPigment(Tap):
             tap = cls(config=config.config, parse_env_config=config.parse_env, validate_config=True, setup_mapper=False)
             if check_only:
                 sys.exit(cli.run_check(tap.settings, tap.logger))
-            cli.run_snapshots(str(snapshots), tap.settings, cli.checked_file(state, "--state", "bookmarks", dict))
+            cli.run_snapshots(str(snapshots), tap.settings, state)
             return
         super().invoke(
             about=about,
             about_format=about_format,
             config=config,
-            state=cli.checked_file(state, "--state", "bookmarks", dict),
-            catalog=cli.checked_file(catalog, "--catalog", "streams", list),
+            state=cli.checked_state(state),
+            catalog=cli.checked_catalog(catalog),
         )
 
     @classmethod

@@ -1,17 +1,28 @@
 """From blocks to streams: inventory, filters, discovery, catalog entries and column selection."""
 
-from tap_pigment.catalog.blocks import StreamSource, export_request, included_sources, take_inventory
-from tap_pigment.catalog.discovery import discover
-from tap_pigment.catalog.entries import catalog_streams, resolve_catalog, stream_schema
+from tap_pigment.catalog.blocks import (
+    BlockInventory,
+    StreamSource,
+    export_request,
+    included_sources,
+    no_block_visible,
+    take_inventory,
+)
+from tap_pigment.catalog.discovery import KnownColumns, discover
+from tap_pigment.catalog.entries import ResolvedCatalog, catalog_streams, resolve_catalog, stream_schema
 from tap_pigment.catalog.selection import HOW_TO_REFRESH, selected_columns
 
 __all__ = [
     "HOW_TO_REFRESH",
+    "BlockInventory",
+    "KnownColumns",
+    "ResolvedCatalog",
     "StreamSource",
     "catalog_streams",
     "discover",
     "export_request",
     "included_sources",
+    "no_block_visible",
     "resolve_catalog",
     "selected_columns",
     "stream_schema",

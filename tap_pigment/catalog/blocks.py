@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from tap_pigment.columns import NamedBlock, StreamName, snake_case, stream_names
 from tap_pigment.errors import SettingsError, counted
 from tap_pigment.pigment import BlockType, export_block
-from tap_pigment.settings import StreamOverride
+from tap_pigment.settings import Headers, StreamOverride
 
 if TYPE_CHECKING:
     import logging
@@ -21,11 +22,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StreamSource:
-    """A block, and the name and settings of its stream."""
+    """A block, and the name and settings of its stream.
+
+    Attributes:
+        name: The stream's name.
+        block: The block.
+        override: The settings of the stream.
+        derived_name: The name that is derived from the block's; "" where it does not matter.
+    """
 
     name: StreamName
     block: Block
     override: StreamOverride
+    derived_name: str = ""
+
+    def has_friendly_headers(self, settings: Settings) -> bool:
+        """Return whether the export is requested with display names in its header."""
+        return (self.override.headers or settings.headers) is Headers.FRIENDLY
 
 
 @dataclass(frozen=True)
@@ -42,12 +55,14 @@ class BlockInventory:
 
     Attributes:
         blocks: All blocks, by id.
-        sources: The blocks to extract.
+        sources: The blocks to extract, at least one.
+        idle_patterns: A message for each pattern of `include` and `exclude` that matches no block.
         model_names: The names of each application's metrics and lists, by its id.
     """
 
     blocks: Mapping[str, Block]
     sources: tuple[StreamSource, ...]
+    idle_patterns: tuple[str, ...]
     model_names: Mapping[str, ModelNames]
 
 
@@ -57,7 +72,7 @@ def take_inventory(client: PigmentClient, settings: Settings) -> BlockInventory:
     It takes a request for each application, one for its views, and one for the names of several applications.
 
     Raises:
-        PigmentError: If they cannot be listed.
+        PigmentError: If they cannot be listed, or there is nothing to extract.
     """
     application_names = {}
     if settings.applications_in_names:
@@ -66,6 +81,8 @@ def take_inventory(client: PigmentClient, settings: Settings) -> BlockInventory:
     model_names = {}
     for application_id in settings.application_ids:
         listed = client.blocks(application_id)
+        if not listed:
+            raise SettingsError(no_block_visible(application_id))
         model_names[application_id] = ModelNames(
             frozenset(block.name for block in listed if block.type is BlockType.METRIC),
             frozenset(block.name for block in listed if block.type is BlockType.DIMENSION_LIST),
@@ -74,20 +91,55 @@ def take_inventory(client: PigmentClient, settings: Settings) -> BlockInventory:
             listed += client.views(application_id, listed)
         for block in listed:
             blocks.setdefault(block.id, block)  # A block shared by two applications is one stream.
-    return BlockInventory(blocks, included_sources(blocks.values(), application_names, settings), model_names)
+    sources, idle_patterns = included_sources(tuple(blocks.values()), application_names, settings)
+    return BlockInventory(blocks, sources, idle_patterns, model_names)
+
+
+def no_block_visible(application: str) -> str:
+    """Return the message about an application without blocks."""
+    return (
+        f"Application {application}: no block is visible. Check application_id, and the access rights of the API key's "
+        "owner in Pigment."
+    )
 
 
 def included_sources(
-    blocks: Iterable[Block], application_names: Mapping[str, str], settings: Settings
-) -> tuple[StreamSource, ...]:
-    """Return the blocks to extract by `block_types`, `include` and `exclude`.
+    blocks: Sequence[Block], application_names: Mapping[str, str], settings: Settings
+) -> tuple[tuple[StreamSource, ...], tuple[str, ...]]:
+    """Return the blocks to extract by `block_types`, `include` and `exclude`, at least one, and the idle patterns.
 
     Raises:
-        SettingsError: If an override gives a stream the name of another one.
+        SettingsError: If there is no block to extract, or an override gives a stream the name of another one.
     """
     typed = [block for block in blocks if block.type.label in settings.block_types]
-    return tuple(
-        source for source in stream_sources(typed, application_names, settings) if is_included(source, settings)
+    found = stream_sources(typed, application_names, settings)
+    included = tuple(source for source in found if is_included(source, settings))
+    idle = idle_patterns(blocks, found, settings)
+    if not included:
+        raise SettingsError(
+            f"No block is extracted: {counted(len(blocks), 'block')} listed, {len(found):,} of block_types. "
+            f"{''.join(f'{message}. ' for message in idle)}Check include, exclude and block_types."
+        )
+    return included, idle
+
+
+def idle_patterns(blocks: Iterable[Block], typed: Sequence[StreamSource], settings: Settings) -> tuple[str, ...]:
+    """Return a message for each pattern that matches no block.
+
+    Args:
+        blocks: All blocks, of which `exclude` may name any.
+        typed: Those of `block_types`, of which `include` must match one.
+        settings: The settings.
+    """
+    found = {source.block.id for source in typed}
+    others = [StreamSource(StreamName(""), block, StreamOverride()) for block in blocks if block.id not in found]
+
+    def idle(patterns: Sequence[str], sources: Sequence[StreamSource]) -> list[str]:
+        return [pattern for pattern in patterns if not any(_matches(source, pattern) for source in sources)]
+
+    return (
+        *(f'include: "{pattern}" matches no block of block_types' for pattern in idle(settings.include, typed)),
+        *(f'exclude: "{pattern}" matches no block' for pattern in idle(settings.exclude, [*typed, *others])),
     )
 
 
@@ -95,11 +147,8 @@ def warn_of_idle_settings(
     inventory: BlockInventory, overrides_used: Collection[StreamOverride], settings: Settings, logger: logging.Logger
 ) -> None:
     """Warn of settings that match nothing, such as a misspelt name."""
-    if inventory.blocks and not inventory.sources:
-        logger.warning(
-            "No block is extracted (%s listed). Check include, exclude and block_types.",
-            counted(len(inventory.blocks), "block"),
-        )
+    for message in inventory.idle_patterns:
+        logger.warning("%s", message)
     for key, override in sorted(settings.stream_overrides.items()):
         if not any(override is used for used in overrides_used):
             logger.warning("stream_overrides.%s has no effect: no extracted stream has this name or block id", key)
@@ -121,10 +170,15 @@ def stream_sources(
     for block in blocks:
         name = derived[block.id]
         override = override_for(name, block.id, settings)
-        sources.append(StreamSource(StreamName(override.name or name), block, override))
+        sources.append(StreamSource(StreamName(override.name or name), block, override, name))
+    # Names that differ only in case would be one table in many databases.
+    counts = Counter(source.name.lower() for source in sources)
     for source in sources:
-        if source.override.name and sum(other.name == source.name for other in sources) > 1:
-            raise SettingsError(f"stream_overrides: two streams have the name {source.name}. Rename one of them.")
+        if source.override.name and counts[source.name.lower()] > 1:
+            raise SettingsError(
+                f"stream_overrides: two streams have the name {source.name}; upper and lower case make no difference. "
+                "Rename one of them."
+            )
     return tuple(sources)
 
 
@@ -155,12 +209,16 @@ def override_in_catalog(stream_name: str, block_id: str, settings: Settings) -> 
 
 def is_included(source: StreamSource, settings: Settings) -> bool:
     """Return whether `include` matches a block and `exclude` does not."""
-    names = (source.block.name, source.name, source.block.id)
+    return any(_matches(source, pattern) for pattern in settings.include) and not any(
+        _matches(source, pattern) for pattern in settings.exclude
+    )
 
-    def matches(globs: Sequence[str]) -> bool:
-        return any(fnmatchcase(name, glob) for name in names for glob in globs)
 
-    return matches(settings.include) and not matches(settings.exclude)
+def _matches(source: StreamSource, pattern: str) -> bool:
+    """Return whether a pattern is a name of a block or its stream, or matches one as a glob; case is ignored."""
+    folded = pattern.casefold()
+    names = [name.casefold() for name in (source.block.name, source.name, source.derived_name, source.block.id) if name]
+    return folded in names or any(fnmatchcase(name, folded) for name in names)
 
 
 def export_request(source: StreamSource, settings: Settings) -> ApiRequest:
@@ -168,6 +226,6 @@ def export_request(source: StreamSource, settings: Settings) -> ApiRequest:
     return export_block(
         source.block,
         source.name,
-        friendly=settings.friendly_headers,
+        friendly=source.has_friendly_headers(settings),
         request=source.override.request,
     )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from tap_pigment.catalog.blocks import export_request, take_inventory, warn_of_idle_settings
+from tap_pigment.catalog.blocks import export_request, warn_of_idle_settings
+from tap_pigment.catalog.selection import check_headers
 from tap_pigment.columns import (
     Column,
     ColumnType,
     RowKey,
+    StreamName,
     column_names,
     existing_columns,
     infer_type,
@@ -20,14 +21,14 @@ from tap_pigment.columns import (
     without_technical_suffix,
 )
 from tap_pigment.errors import ApiKeyError, PigmentError, SettingsError
-from tap_pigment.exports import fetch_sample
+from tap_pigment.exports import Prefetcher, fetch_sample
 from tap_pigment.pigment import BlockType
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Mapping, Sequence
 
-    from tap_pigment.catalog.blocks import ModelNames, StreamSource
+    from tap_pigment.catalog.blocks import BlockInventory, ModelNames, StreamSource
     from tap_pigment.exports import ExportSample
     from tap_pigment.pigment import Block, ColumnMetadata, PigmentClient
     from tap_pigment.settings import Settings
@@ -41,39 +42,69 @@ class StreamDefinition:
         source: The block.
         columns: All columns of its export.
         key: The key.
+        failure: The error in the stream's settings; None if there is none. It ends the stream when it is synced.
     """
 
     source: StreamSource
     columns: tuple[Column, ...]
     key: RowKey
+    failure: SettingsError | None = None
+
+
+@dataclass(frozen=True)
+class KnownColumns:
+    """What earlier runs left about the columns of a stream.
+
+    Attributes:
+        types: The types that columns had, by name.
+        names: The names that they had, by header.
+    """
+
+    types: Mapping[str, ColumnType] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def discover(
-    client: PigmentClient, settings: Settings, logger: logging.Logger
+    client: PigmentClient,
+    inventory: BlockInventory,
+    settings: Settings,
+    known: Mapping[str, KnownColumns],
+    logger: logging.Logger,
 ) -> tuple[list[StreamDefinition], dict[str, PigmentError]]:
     """Return the definition of each stream, and the errors of the others by stream name.
 
+    Args:
+        client: The client.
+        inventory: The blocks to extract.
+        settings: The settings.
+        known: What earlier runs left about the columns, by stream.
+        logger: Reports settings that match nothing, and blocks that cannot be read.
+
     Raises:
-        PigmentError: If the blocks cannot be listed, the key is not accepted, or no block at all can be read.
+        PigmentError: If the key is not accepted, or no block at all can be read.
     """
-    inventory = take_inventory(client, settings)
     warn_of_idle_settings(inventory, [source.override for source in inventory.sources], settings, logger)
 
     def define_or_fail(source: StreamSource) -> StreamDefinition | PigmentError:
         try:
             sample = fetch_sample(client, export_request(source, settings))
-            return define(source, sample, settings, inventory.model_names[source.block.application_id])
-        except (ApiKeyError, SettingsError):
+            model_names = inventory.model_names[source.block.application_id]
+            return define(source, sample, settings, model_names, known.get(source.name, KnownColumns()))
+        except ApiKeyError:
             raise
         except PigmentError as error:
             return error
 
-    with ThreadPoolExecutor(settings.parallel_exports, thread_name_prefix="discovery") as pool:
-        try:
-            results = list(pool.map(define_or_fail, inventory.sources))
-        except BaseException:
-            client.cancel()  # Or the pool would wait for the others.
-            raise
+    sources = {source.name: source for source in inventory.sources}
+    # Not a pool of `concurrent.futures`: a stopped run would wait for its threads, and they for Pigment.
+    prefetcher = Prefetcher[StreamName, StreamDefinition | PigmentError](
+        lambda name: define_or_fail(sources[name]),
+        len(sources),
+        discard=lambda _: None,
+        threads=settings.parallel_exports,
+    )
+    with prefetcher.started(sources):
+        results = [prefetcher.take(name) for name in sources]
     failures = {
         str(source.name): result
         for source, result in zip(inventory.sources, results, strict=True)
@@ -86,24 +117,53 @@ def discover(
     return [result for result in results if not isinstance(result, PigmentError)], failures
 
 
-def define(source: StreamSource, sample: ExportSample, settings: Settings, model_names: ModelNames) -> StreamDefinition:
+def define(
+    source: StreamSource,
+    sample: ExportSample,
+    settings: Settings,
+    model_names: ModelNames,
+    known: KnownColumns = KnownColumns(),
+) -> StreamDefinition:
     """Return a stream's definition, from the beginning of its export.
+
+    If its settings do not fit the export, that is its failure, and the definition is the one without key columns and
+    types in the settings. So the stream stays in the catalog, and only its own sync fails.
+    """
+    friendly = source.has_friendly_headers(settings)
+    try:
+        check_headers(source.name, sample.header, friendly=friendly)
+        return _define(source, sample, settings, model_names, known)
+    except SettingsError as error:
+        unset = replace(source, override=replace(source.override, key_columns=None, types={}))
+        return replace(_define(unset, sample, settings, model_names, known), source=source, failure=error)
+
+
+def _define(
+    source: StreamSource,
+    sample: ExportSample,
+    settings: Settings,
+    model_names: ModelNames,
+    known: KnownColumns,
+) -> StreamDefinition:
+    """Return a stream's definition.
 
     Raises:
         SettingsError: If the override does not fit the export.
     """
     block, override = source.block, source.override
     setting = f"stream_overrides.{source.name}"
-    names = column_names(sample.header, friendly=settings.friendly_headers)
+    friendly = source.has_friendly_headers(settings)
+    names = column_names(sample.header, friendly=friendly, known=known.names)
     existing_columns(override.types, names, setting=f"{setting}.types")
-    values = _value_positions(block.type, sample.header, model_names, friendly=settings.friendly_headers)
+    values = _value_positions(block.type, sample.header, model_names, friendly=friendly)
     key = key_rule(source, sample, names, values)
     check_key_types(key, override.types, setting=f"{setting}.types")
     columns = []
     for position, (name, header) in enumerate(zip(names, sample.header, strict=True)):
         inferred = ColumnType.TEXT
         if name not in key.columns and name not in override.types:
-            inferred = _type(sample, position, block, settings, is_value=position in values)
+            known_type = known.types.get(name)
+            inferred = _type(sample, position, block, settings, known_type, is_value=position in values)
         column_type = ColumnType(override.types.get(name, inferred))
         columns.append(Column(name, header, column_type, nullable=name not in key.columns, position=position))
     return StreamDefinition(source, tuple(columns), key)
@@ -158,13 +218,23 @@ def check_key_types(key: RowKey, types: Mapping[str, str], *, setting: str) -> N
             )
 
 
-def _type(sample: ExportSample, position: int, block: Block, settings: Settings, *, is_value: bool) -> ColumnType:
-    """Return a column's type: from metadata, else inferred from its cells."""
+def _type(  # noqa: PLR0913 - everything that decides about a type.
+    sample: ExportSample,
+    position: int,
+    block: Block,
+    settings: Settings,
+    known: ColumnType | None,
+    *,
+    is_value: bool,
+) -> ColumnType:
+    """Return a column's type: from metadata, else inferred from its cells, else, if all are blank, its known one."""
     if not settings.infer_types:
         return ColumnType.TEXT
     for column in block.columns:
         if _describes(column, sample.header[position]) and (column_type := type_in_metadata(column.type)):
             return column_type
+    if known and not any(row[position] for row in sample.rows):
+        return known
     return infer_type((row[position] for row in sample.rows), is_value=is_value)
 
 

@@ -21,7 +21,7 @@ from tap_pigment.columns import (
     existing_columns,
     json_schema_type,
 )
-from tap_pigment.errors import CatalogError
+from tap_pigment.errors import CatalogError, NotFoundError, PigmentError, SettingsError, counted
 from tap_pigment.pigment import Block, BlockType
 from tap_pigment.settings import ChangeDetection
 
@@ -33,11 +33,30 @@ if TYPE_CHECKING:
     from tap_pigment.catalog.discovery import StreamDefinition
     from tap_pigment.settings import Settings, StreamOverride
 
+_HASH_CHARACTERS = 64
 _ADDED_SCHEMAS: Mapping[str, Mapping[str, Any]] = {
-    CONTENT_HASH: {"type": ["string"], "title": "SHA-256 of the exported cells"},
+    CONTENT_HASH: {"type": ["string"], "maxLength": _HASH_CHARACTERS, "title": "SHA-256 of the exported cells"},
     OCCURRENCE: {"type": ["integer"], "title": "Number of the row among identical rows"},
     DELETED_AT: {"type": ["string", "null"], "format": "date-time", "title": "When the row was found to be deleted"},
 }
+
+
+_MAX_NAMED_STREAMS = 5
+
+
+@dataclass(frozen=True)
+class ResolvedCatalog:
+    """A given catalog with the keys and types that the user asks for.
+
+    Attributes:
+        catalog: The catalog; each entry has one name, as `stream` and as `tap_stream_id`.
+        failures: The errors of entries that do not fit the settings, by stream name.
+        incremental: The names of the streams for which the catalog asks for incremental replication, in vain.
+    """
+
+    catalog: Catalog
+    failures: Mapping[str, PigmentError]
+    incremental: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -47,46 +66,61 @@ class CatalogStream:
     Attributes:
         entry: Its entry.
         source: Its block.
-        is_missing: Whether Pigment no longer lists the block.
+        failure: The error that ends the stream when it is synced; None if there is none.
     """
 
     entry: CatalogEntry
     source: StreamSource
-    is_missing: bool
+    failure: PigmentError | None
 
 
 def catalog_streams(
-    catalog: Catalog, inventory: BlockInventory, settings: Settings, logger: logging.Logger
+    resolved: ResolvedCatalog, inventory: BlockInventory, settings: Settings, logger: logging.Logger
 ) -> list[CatalogStream]:
-    """Return the streams of a catalog that are extracted; warn of those that only the catalog or only Pigment has."""
-    sources_by_name = {str(source.name): source.block for source in inventory.sources}
-    found = [_catalog_stream(entry, inventory, sources_by_name, settings) for entry in catalog.streams]
+    """Return the streams of a catalog; warn of those that only Pigment has.
+
+    Raises:
+        CatalogError: If it is the catalog of another tap.
+    """
+    sources = {source.block.id: source for source in inventory.sources}
+    found = [_catalog_stream(entry, resolved, inventory, sources, settings) for entry in resolved.catalog.streams]
     warn_of_idle_settings(inventory, [stream.source.override for stream in found], settings, logger)
+    if all(isinstance(stream.failure, NotFoundError) and not stream.entry.table for stream in found):
+        names = ", ".join(str(stream.source.name) for stream in found[:_MAX_NAMED_STREAMS])
+        raise CatalogError(
+            f"--catalog: none of its {counted(len(found), 'stream')} is a block of Pigment ({names}). It may be the "
+            f"catalog of another tap. {HOW_TO_REFRESH}"
+        )
     known_ids = {stream.source.block.id for stream in found}
     if new := sorted(source.name for source in inventory.sources if source.block.id not in known_ids):
         logger.warning("In Pigment and not in the catalog: %s. %s", ", ".join(new), HOW_TO_REFRESH)
-    included_ids = {source.block.id for source in inventory.sources}
-    extracted = []
-    for stream in found:
-        if stream.is_missing or stream.source.block.id in included_ids or is_included(stream.source, settings):
-            extracted.append(stream)
-        else:
-            logger.warning(
-                "%s: skipped, although it is in the catalog, because of include, exclude or block_types",
-                stream.source.name,
-            )
-    return extracted
+    return found
 
 
 def _catalog_stream(
-    entry: CatalogEntry, inventory: BlockInventory, sources_by_name: Mapping[str, Block], settings: Settings
+    entry: CatalogEntry,
+    resolved: ResolvedCatalog,
+    inventory: BlockInventory,
+    sources: Mapping[str, StreamSource],
+    settings: Settings,
 ) -> CatalogStream:
     """Return an entry with its block: the block of its id, or without an id the block of its name."""
-    name = entry.stream or entry.tap_stream_id
-    listed = inventory.blocks.get(entry.table or "") or (None if entry.table else sources_by_name.get(name))
+    name = StreamName(entry.tap_stream_id)
+    by_name = {str(source.name): source.block for source in sources.values()}
+    listed = inventory.blocks.get(entry.table or "") or (None if entry.table else by_name.get(name))
     block = listed or Block(entry.table or name, name, BlockType.TABLE, entry.database or "")
-    override = override_in_catalog(name, block.id, settings)
-    return CatalogStream(entry, StreamSource(StreamName(name), block, override), is_missing=listed is None)
+    source = StreamSource(name, block, override_in_catalog(name, block.id, settings))
+    failure = resolved.failures.get(name)
+    if listed is None:
+        failure = NotFoundError(
+            f"{name}: the block is in the catalog and no longer in Pigment. Nothing was emitted. {HOW_TO_REFRESH}"
+        )
+    elif block.id not in sources and not is_included(source, settings):
+        failure = SettingsError(
+            f"{name}: it is selected in the catalog, and include, exclude or block_types skip its block. Nothing was "
+            "emitted. Deselect the stream, or correct the setting."
+        )
+    return CatalogStream(entry, source, failure)
 
 
 def stream_schema(definition: StreamDefinition, settings: Settings) -> dict[str, Any]:
@@ -110,21 +144,56 @@ def _added_schemas(key: RowKey, settings: Settings) -> dict[str, dict[str, Any]]
     return added
 
 
-def resolve_catalog(catalog: Catalog, settings: Settings) -> Catalog:
+def resolve_catalog(catalog: Catalog, settings: Settings) -> ResolvedCatalog:
     """Return a catalog with the keys and types that the user asks for.
 
     They are overrides in the settings, or `table-key-properties` in the metadata, where Meltano writes its `metadata`
     extra. The SDK ignores the latter once discovery has found a key.
 
     Raises:
-        SettingsError: If the user asks for a column that is not in the catalog, or a key of numbers.
-        CatalogError: If a key column of the catalog is a number.
+        CatalogError: If the catalog has no stream, or two of the same name.
     """
-    return Catalog({stream_id: _resolved_entry(entry, settings) for stream_id, entry in catalog.items()})
+    if not catalog:
+        raise CatalogError(f"--catalog: it has no streams, so nothing can be extracted. {HOW_TO_REFRESH}")
+    entries: dict[str, CatalogEntry] = {}
+    failures: dict[str, PigmentError] = {}
+    incremental = []
+    for stream_id, entry in catalog.items():
+        name = entry.stream or stream_id
+        if name.lower() in map(str.lower, entries):
+            raise CatalogError(
+                f"--catalog: two of its streams have the name {name}; upper and lower case make no difference. Rename "
+                "or remove one of them."
+            )
+        entry.stream = entry.tap_stream_id = name
+        if () not in entry.metadata:
+            entry.metadata.root.selected = True  # The SDK's rule, as long as nothing is added to the metadata.
+        if _is_incremental(entry):
+            incremental.append(name)
+        try:
+            entries[name] = _resolved_entry(entry, settings)
+        except (SettingsError, CatalogError) as error:
+            entries[name], failures[name] = entry, error
+    return ResolvedCatalog(Catalog(entries), failures, tuple(incremental))
+
+
+def _is_incremental(entry: CatalogEntry) -> bool:
+    """Remove what an entry says of incremental replication, and return whether it asks for it."""
+    root = entry.metadata.root
+    wanted = [entry.replication_method, root.forced_replication_method, entry.replication_key, root.replication_key]
+    entry.replication_method = root.forced_replication_method = "FULL_TABLE"
+    entry.replication_key = root.replication_key = None
+    return any(method not in {None, "FULL_TABLE"} for method in wanted)
 
 
 def _resolved_entry(entry: CatalogEntry, settings: Settings) -> CatalogEntry:
-    name = entry.stream or entry.tap_stream_id
+    """Return an entry with the key and types that the user asks for.
+
+    Raises:
+        SettingsError: If the user asks for a column that is not in the catalog, or a key of numbers.
+        CatalogError: If a key column of the catalog is a number.
+    """
+    name = entry.tap_stream_id
     override = override_in_catalog(name, entry.table or "", settings)
     schema = entry.schema.to_dict()
     properties: dict[str, Any] = dict(schema.get("properties", {}))
@@ -138,10 +207,13 @@ def _resolved_entry(entry: CatalogEntry, settings: Settings) -> CatalogEntry:
         )
     for column in key.columns:
         json_types = properties[column].get("type", [])
-        # Discovery makes no key column nullable, so this one became part of the key later; then it is text.
-        if "null" in json_types:
+        is_number = "number" in json_types
+        # Discovery makes no key column nullable: this one became part of the key later, or the user wrote the null.
+        if "null" in json_types and is_number:
             properties[column] = _retyped(properties[column], ColumnType.TEXT, nullable=False)
-        elif "number" in json_types:
+        elif "null" in json_types:
+            properties[column] = {**properties[column], "type": [kind for kind in json_types if kind != "null"]}
+        elif is_number:
             raise CatalogError(
                 f"{name}: column {column} of the catalog is a key column and cannot be a number. Make it a string or "
                 "an integer there, or choose another key."

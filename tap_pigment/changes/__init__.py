@@ -1,6 +1,6 @@
 """What differs from the last run, and what the state keeps."""
 
-from tap_pigment.changes.bookmark import Bookmark, next_version, read_bookmark
+from tap_pigment.changes.bookmark import Bookmark, given_bookmarks, next_version, read_bookmark
 from tap_pigment.changes.record_spec import RecordSpec
 from tap_pigment.changes.snapshot_chain import Lineage
 from tap_pigment.changes.snapshot_file import read_snapshot
@@ -11,6 +11,7 @@ from tap_pigment.changes.snapshot_store import (
     named_snapshots,
     prune_snapshots,
 )
+from tap_pigment.changes.stale_rows import keyless_notice
 from tap_pigment.changes.stream_run import StreamRun, SyncPlan
 from tap_pigment.changes.sync_plan import plan_sync
 
@@ -22,6 +23,8 @@ __all__ = [
     "SnapshotStore",
     "StreamRun",
     "SyncPlan",
+    "given_bookmarks",
+    "keyless_notice",
     "list_snapshots",
     "named_snapshots",
     "next_version",

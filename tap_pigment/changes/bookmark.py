@@ -1,10 +1,12 @@
-"""The state of a stream: a flat bookmark of less than 300 bytes. No I/O."""
+"""The state of a stream: a flat bookmark of less than 300 bytes, and the types of its columns. No I/O."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from tap_pigment.columns import ADDED_COLUMNS, ColumnType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +29,9 @@ class Bookmark:
         snapshot: The name of the snapshot of all rows, for `change_detection: row`.
         body: A digest of the export's bytes and of how records are made of them; None without `change_detection`.
         version: The version of the last ACTIVATE_VERSION.
+        types: The type of each column that has one other than text, by name. A column that is blank throughout keeps
+            the type that it had.
+        names: The names of columns that differ from their headers, by header; only of runs without a catalog.
     """
 
     rows: int
@@ -34,10 +39,17 @@ class Bookmark:
     snapshot: str | None = None
     body: str | None = None
     version: int | None = None
+    types: Mapping[str, ColumnType] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def to_state(self) -> dict[str, Any]:
         """Return the bookmark as JSON."""
-        return {"v": BOOKMARK_VERSION} | {name: member for name, member in asdict(self).items() if member is not None}
+        members = {
+            **asdict(self),
+            "types": {name: kind.value for name, kind in self.types.items()} or None,
+            "names": dict(self.names) or None,
+        }
+        return {"v": BOOKMARK_VERSION} | {name: member for name, member in members.items() if member is not None}
 
 
 def read_bookmark(state: Mapping[str, Any]) -> Bookmark | None:
@@ -51,12 +63,36 @@ def read_bookmark(state: Mapping[str, Any]) -> Bookmark | None:
         snapshot=_matching(_SNAPSHOT, state.get("snapshot")),
         body=_matching(_BODY, state.get("body")),
         version=_count(state.get("version")),
+        types=_types(state.get("types")),
+        names=_names(state.get("names")),
     )
+
+
+def given_bookmarks(state: object) -> dict[str, Bookmark]:
+    """Return the bookmarks of a known format in a state, by stream name."""
+    bookmarks = state.get("bookmarks") if isinstance(state, dict) else None
+    members = bookmarks.items() if isinstance(bookmarks, dict) else ()
+    found = {str(name): read_bookmark(member) for name, member in members if isinstance(member, dict)}
+    return {name: bookmark for name, bookmark in found.items() if bookmark}
 
 
 def next_version(now_ms: int, previous: Bookmark | None) -> int:
     """Return the version of a run's records: the time in milliseconds, and above the last version in any case."""
     return max(now_ms, (previous.version or 0) + 1 if previous else 0)
+
+
+def _types(value: object) -> dict[str, ColumnType]:
+    known = {kind.value for kind in ColumnType}
+    members = value.items() if isinstance(value, dict) else ()
+    return {str(name): ColumnType(kind) for name, kind in members if isinstance(kind, str) and kind in known}
+
+
+def _names(value: object) -> dict[str, str]:
+    """Return names by header; none if two are the same, or one is that of an added column, which no run leaves."""
+    members = value.items() if isinstance(value, dict) else ()
+    names = {str(header): name for header, name in members if isinstance(name, str)}
+    all_names = {name.casefold() for name in (*names.values(), *ADDED_COLUMNS)}
+    return names if len(all_names) == len(names) + len(ADDED_COLUMNS) else {}
 
 
 def _count(value: object) -> int | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_pigment.changes.record_spec import digest_of
+from tap_pigment.columns import ColumnType
 from tap_pigment.settings import ChangeDetection
 
 if TYPE_CHECKING:
@@ -52,11 +53,29 @@ class StreamRun:
     store: SnapshotStore | None
     logger: logging.Logger
 
+    @property
+    def previous_rows(self) -> int | None:
+        """The number of rows of the last run's export; None if unknown."""
+        return self.bookmark.rows if self.bookmark else None
+
+    @property
+    def types(self) -> dict[str, ColumnType]:
+        """The type of each column that has one other than text; columns that are not selected keep theirs."""
+        selected = {column.name: column.type for column in self.columns}
+        previous = self.bookmark.types if self.bookmark else {}
+        return {name: kind for name, kind in {**previous, **selected}.items() if kind is not ColumnType.TEXT}
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The names that differ from their headers, by header; columns that are missing now keep theirs."""
+        found = {column.header: column.name for column in self.columns if column.name != column.header}
+        return {**(self.bookmark.names if self.bookmark else {}), **found}
+
     def body(self, file: ExportFile) -> str | None:
         """Return a digest of an export's bytes and of how records are made of them; None without `change_detection`."""
         if self.settings.change_detection is ChangeDetection.NONE:
             return None
-        activates = self.settings.emit_activate_version_messages
+        activates = self.settings.activates_versions
         parts = [self.tap_version, self.settings.change_detection, activates, self.spec.digest, file.sha256]
         return digest_of(parts)[:_BODY_CHARACTERS]
 
@@ -86,6 +105,13 @@ class SyncPlan:
     records: RecordSet | None = None
     deleted: DeletedRows | None = None
     activates: bool = False
+
+    @property
+    def deleted_rows(self) -> int | None:
+        """The number of deleted rows to emit; None where rows are not compared."""
+        if self.deleted is not None:
+            return self.deleted.rows
+        return None if self.bookmark.snapshot is None else 0
 
     @property
     def is_unchanged(self) -> bool:

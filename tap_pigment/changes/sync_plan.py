@@ -9,6 +9,7 @@ from tap_pigment.changes.bookmark import Bookmark
 from tap_pigment.changes.record_spec import digest_of
 from tap_pigment.changes.row_plan import RowPlanner
 from tap_pigment.changes.shrink_guard import UNGUARDED_PERCENT, check_shrinkage, may_activate
+from tap_pigment.changes.stale_rows import keyless_notice, stale_rows_warning
 from tap_pigment.changes.stream_run import SyncPlan
 from tap_pigment.exports import memory_bytes, sql, validate
 from tap_pigment.output import RecordSet, number_identical_rows
@@ -41,15 +42,24 @@ def plan_sync(run: StreamRun, file: ExportFile) -> Iterator[SyncPlan]:
         return
     with run.session.for_stream(run.name, memory_bytes=memory_bytes(file)) as database:
         export = validate(file, database, run.columns, run.key)
+        check_shrinkage(
+            run.name,
+            rows=export.table.rows,
+            previous_rows=run.previous_rows,
+            max_percent=run.settings.max_shrink_percent,
+        )
         if run.settings.change_detection is ChangeDetection.STREAM:
             yield _plan_stream(run, export)
         else:
-            yield _plan_full(run, export, Bookmark(export.table.rows))
+            # Without a key, only the digest shows whether old versions of edited rows stay in the target.
+            is_needed = run.key.is_keyless and not run.settings.activates_versions
+            digest = _rows_digest(run, export) if is_needed else None
+            yield _plan_full(run, export, Bookmark(export.table.rows, digest=digest))
 
 
 def _plan_stream(run: StreamRun, export: ValidatedExport) -> SyncPlan:
     file, rows = export.table.file, export.table.rows
-    digest = digest_of([_rows_digest(run, export), run.settings.emit_activate_version_messages])
+    digest = _rows_digest(run, export)
     bookmark = Bookmark(rows, digest=digest, body=run.body(file))
     if run.bookmark and run.bookmark.digest == digest:
         run.logger.info("%s: %s rows unchanged since the last run; no records emitted", run.name, f"{rows:,}")
@@ -58,21 +68,23 @@ def _plan_stream(run: StreamRun, export: ValidatedExport) -> SyncPlan:
 
 
 def _rows_digest(run: StreamRun, export: ValidatedExport) -> str:
-    """Return a digest that is equal for the same rows, in any order, of which records are made in the same way."""
+    """Return a digest that is equal for the same rows, in any order, of which the same messages are made."""
     # Sums, so that identical rows do not cancel each other out.
     sums = ", ".join(
         f"coalesce(sum(CAST('0x' || substr(hash, {start}, 16) AS UBIGINT)::HUGEINT), 0)" for start in _HALVES
     )
     hashes = f"SELECT {sql.content_hash(run.columns)} AS hash FROM {export.table.relation}"
     halves = export.table.database.row(f"SELECT {sums} FROM ({hashes})")
-    return digest_of([run.spec.digest, export.table.rows, *map(str, halves)])
+    of_rows = digest_of([run.spec.digest, export.table.rows, *map(str, halves)])
+    return digest_of([of_rows, run.settings.activates_versions])
 
 
 def _plan_full(run: StreamRun, export: ValidatedExport, bookmark: Bookmark) -> SyncPlan:
     table = export.table
-    activates = run.settings.emit_activate_version_messages and _may_activate(run, table.rows)
-    if run.settings.emit_activate_version_messages and not activates:
+    activates = run.settings.activates_versions and _may_activate(run, table.rows)
+    if run.settings.activates_versions and not activates:
         bookmark = Bookmark(table.rows)  # The next run must not find it unchanged.
+    _report_stale_rows(run, bookmark)
     occurrences = None
     if run.key.is_keyless and export.may_repeat:
         occurrences = number_identical_rows(export, run.columns)
@@ -80,11 +92,27 @@ def _plan_full(run: StreamRun, export: ValidatedExport, bookmark: Bookmark) -> S
     return SyncPlan(table.file.received_at, bookmark, records, activates=activates)
 
 
+def _report_stale_rows(run: StreamRun, bookmark: Bookmark) -> None:
+    """Report rows that may stay in the target although they are no longer in Pigment."""
+    if run.settings.activates_versions:
+        if run.key.is_keyless:
+            run.logger.info("%s", keyless_notice(run.name))
+        return
+    warning = stale_rows_warning(
+        run.name,
+        rows=bookmark.rows,
+        previous_rows=run.previous_rows,
+        is_keyless=run.key.is_keyless,
+        is_changed=run.bookmark is not None and run.bookmark.digest != bookmark.digest,
+        writes_files=run.settings.writes_files,
+    )
+    if warning:
+        run.logger.warning("%s", warning)
+
+
 def _may_activate(run: StreamRun, rows: int) -> bool:
-    previous_rows = run.bookmark.rows if run.bookmark else None
     percent = run.settings.max_shrink_percent
-    check_shrinkage(run.name, rows=rows, previous_rows=previous_rows, max_percent=percent)
-    if previous_rows is None and not rows:
+    if run.previous_rows is None and not rows:
         run.logger.warning(
             "%s: the export is empty, and the number of rows of the last run is unknown. No ACTIVATE_VERSION is "
             "emitted, so nothing is deleted downstream. To delete all rows, run once with max_shrink_percent: %d.",

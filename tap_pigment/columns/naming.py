@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NewType
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 StreamName = NewType("StreamName", str)
 """A name that `stream_names` or `snake_case` made: `[a-z0-9_]`, 1 to 63 characters, no digit in front."""
 
-MAX_NAME_CHARACTERS = 63  # PostgreSQL cuts longer identifiers.
+MAX_NAME_BYTES = 63  # PostgreSQL cuts longer identifiers.
 ID_CHARACTERS = 8
 
 CONTENT_HASH = "contentHash"
@@ -24,8 +24,8 @@ DELETED_AT = "_sdc_deleted_at"
 ADDED_COLUMNS = (CONTENT_HASH, OCCURRENCE, DELETED_AT)
 
 _TECHNICAL_SUFFIX = re.compile(r"_[A-Z0-9]{6}$")
-# Characters that have a meaning in Meltano's selection patterns and settings.
-_PATTERN_CHARACTERS = re.compile(r"[.\[\]*?]")
+# Characters that have a meaning in Meltano's selection patterns and settings, and NUL, which PostgreSQL refuses.
+_REPLACED_CHARACTERS = re.compile(r"[.\[\]*?\0]")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _plain_name(block: NamedBlock) -> str:
     words = snake_case(block.name)
     if not words:
         return _name_with_id(block, ID_CHARACTERS)
-    return _prefixed(block, words)[:MAX_NAME_CHARACTERS].rstrip("_")
+    return _prefixed(block, words)[:MAX_NAME_BYTES].rstrip("_")
 
 
 def _name_with_id(block: NamedBlock, characters: int) -> str:
@@ -92,38 +92,60 @@ def _name_with_id(block: NamedBlock, characters: int) -> str:
     else:
         suffix = hashlib.sha256(block.id.encode()).hexdigest()[:characters]
     words = _prefixed(block, snake_case(block.name) or block.kind)
-    return f"{words[: MAX_NAME_CHARACTERS - 1 - len(suffix)].rstrip('_')}_{suffix}"
+    return f"{words[: MAX_NAME_BYTES - 1 - len(suffix)].rstrip('_')}_{suffix}"
 
 
 def _prefixed(block: NamedBlock, words: str) -> str:
     return f"{block.prefix}_{words.lstrip('_')}" if block.prefix else words
 
 
-def column_names(headers: Sequence[str], *, friendly: bool) -> tuple[str, ...]:
+def column_names(headers: Sequence[str], *, friendly: bool, known: Mapping[str, str] | None = None) -> tuple[str, ...]:
     """Return the emitted name of each column of an export, in the order of its header.
 
-    A technical header stays as it is, but for characters with a meaning in patterns. A name that repeats another one,
+    A technical header stays as it is, but for the characters that are replaced by `_`. A name that repeats another one,
     or a column that the tap adds, gets `_2`, `_3`, ...; the case of letters makes no difference, because it makes none
-    in most databases and in DuckDB's files.
+    in most databases and in DuckDB's files. No name has more than 63 bytes.
+
+    Args:
+        headers: The header of the export.
+        friendly: Whether it holds display names.
+        known: The names that columns had in earlier runs, by header; no other column gets one of them.
     """
-    wanted = [_column_name(header, position, friendly=friendly) for position, header in enumerate(headers, 1)]
-    existing = {name.casefold() for name in (*wanted, *ADDED_COLUMNS)}
-    used = {name.casefold() for name in ADDED_COLUMNS}
+    kept = known if known and len(set(headers)) == len(headers) else {}
+    uncut = [_column_name(header, position, friendly=friendly) for position, header in enumerate(headers, 1)]
+    wanted = [_fitted(name) for name in uncut]
+    used = {name.casefold() for name in (*ADDED_COLUMNS, *kept.values())}
+    existing = used | {name.casefold() for name in wanted}
     names = []
-    for name in wanted:
-        unique = name if name.casefold() not in used else _numbered(name, existing | used)
-        used.add(unique.casefold())
-        names.append(unique)
+    for header, name, long_name in zip(headers, wanted, uncut, strict=True):
+        unique = name if name.casefold() not in used else _numbered(long_name, existing | used)
+        names.append(kept.get(header, unique))
+        used.add(names[-1].casefold())
     return tuple(names)
 
 
 def _column_name(header: str, position: int, *, friendly: bool) -> str:
-    name = snake_case(header) if friendly else _PATTERN_CHARACTERS.sub("_", header)
+    name = snake_case(header) if friendly else _REPLACED_CHARACTERS.sub("_", header)
     return name or f"column_{position}"
 
 
 def _numbered(name: str, taken: Collection[str]) -> str:
     number = 2
-    while f"{name}_{number}".casefold() in taken:
+    while _fitted(name, f"_{number}").casefold() in taken:
         number += 1
-    return f"{name}_{number}"
+    return _fitted(name, f"_{number}")
+
+
+def _fitted(name: str, number: str = "") -> str:
+    """Return `name` and `number` in at most 63 bytes.
+
+    A long name is cut between two characters. It keeps its technical suffix, which is unique; a name without one gets
+    a hash of the whole name, so that names with the same beginning stay different.
+    """
+    if len((name + number).encode()) <= MAX_NAME_BYTES:
+        return name + number
+    suffix = _TECHNICAL_SUFFIX.search(name)
+    words = name[: suffix.start()] if suffix else name
+    end = (suffix.group() if suffix else f"_{hashlib.sha256(name.encode()).hexdigest()[:ID_CHARACTERS]}") + number
+    cut = words.encode()[: MAX_NAME_BYTES - len(end)].decode(errors="ignore")
+    return f"{cut.rstrip('_')}{end}"

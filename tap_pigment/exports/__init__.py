@@ -3,11 +3,11 @@
 from tap_pigment.exports import sql
 from tap_pigment.exports.download import ExportDownloader, ExportFile
 from tap_pigment.exports.duckdb_session import DuckDBSession, StreamDatabase, preload
-from tap_pigment.exports.prefetch import Prefetcher
+from tap_pigment.exports.prefetch import Prefetcher, in_thread
 from tap_pigment.exports.sample import ExportSample, fetch_sample
 from tap_pigment.exports.spool_directory import SpoolDirectory, disk_errors
 from tap_pigment.exports.table import ExportTable, memory_bytes
-from tap_pigment.exports.validation import KeptColumns, ValidatedExport, check_64_bits, validate
+from tap_pigment.exports.validation import KeptColumns, ValidatedExport, check_64_bits, nul_warning, validate
 
 __all__ = [
     "DuckDBSession",
@@ -23,7 +23,9 @@ __all__ = [
     "check_64_bits",
     "disk_errors",
     "fetch_sample",
+    "in_thread",
     "memory_bytes",
+    "nul_warning",
     "preload",
     "sql",
     "validate",

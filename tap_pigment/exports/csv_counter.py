@@ -42,6 +42,7 @@ class CsvCounter:
             the counts prove nothing.
         cell_bytes: Bytes of all cells and of the header's names, without quotes, delimiters and line ends.
         longest_line_bytes: No line is longer than this; at least the length of the longest chunk.
+        has_nul: Whether the bytes so far hold a NUL character.
     """
 
     def __init__(self) -> None:
@@ -53,6 +54,7 @@ class CsvCounter:
         self.is_irregular = False
         self.cell_bytes = 0
         self.longest_line_bytes = 0
+        self.has_nul = False
         self._line_bytes = 0
         self._start = b""
         self._has_header = False
@@ -80,6 +82,7 @@ class CsvCounter:
         if not self._has_header:
             self._start = (self._start + chunk)[:_MAX_HEADER_BYTES]
             self._has_header = any(b"\n" in run for run in self._start.split(b'"')[::2])
+        self.has_nul = self.has_nul or b"\0" in chunk
         self._line_bytes += len(chunk)
         self.longest_line_bytes = max(self.longest_line_bytes, self._line_bytes)
         line_ends_before = self.line_ends

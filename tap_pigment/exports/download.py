@@ -8,7 +8,7 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tap_pigment.errors import MalformedExportError, PigmentExportError
 from tap_pigment.exports.csv_counter import CsvCounter
@@ -60,6 +60,16 @@ class ExportFile:
                 path.unlink()
 
 
+class DownloadProgress(Protocol):
+    """Is told of each step of a download."""
+
+    def begin_try(self) -> None:
+        """Note that the export is requested, again or for the first time."""
+
+    def add_received(self, size_bytes: int) -> None:
+        """Note that bytes of it arrived, decompressed."""
+
+
 class MissingFinalNewlineError(PigmentExportError):
     """The export lacks nothing but the line end of its last line."""
 
@@ -84,7 +94,7 @@ class ExportDownloader:
         self._omits_final_newline = False
         self._lock = threading.Lock()
 
-    def download(self, request: ApiRequest) -> ExportFile:
+    def download(self, request: ApiRequest, progress: DownloadProgress) -> ExportFile:
         """Return an export, complete and on disk.
 
         Pigment does not document whether it ends the last line of an export. So a body that lacks only that line end
@@ -100,14 +110,14 @@ class ExportDownloader:
         def receive(response: Response) -> ExportFile:
             nonlocal tries
             tries += 1
-            file = self._receive(response, request)
+            file = self._receive(response, request, progress)
             if file.counts.ends_with_newline or self._omits_final_newline:
                 return file
             unended.append(file)
             raise _incomplete(request, response, "it does not end with a line end", MissingFinalNewlineError)
 
         try:
-            accepted = self._client.fetch(request, receive, phase=request.subject)
+            accepted = self._client.fetch(request, receive, phase=request.subject, on_try=progress.begin_try)
         except MissingFinalNewlineError:
             sizes = {file.counts.size_bytes for file in unended}
             if not (len(unended) == tries >= _MIN_TRIES_TO_ACCEPT and len(sizes) == 1):
@@ -130,7 +140,7 @@ class ExportDownloader:
                 )
             self._omits_final_newline = True
 
-    def _receive(self, response: Response, request: ApiRequest) -> ExportFile:
+    def _receive(self, response: Response, request: ApiRequest, progress: DownloadProgress) -> ExportFile:
         """Return the body of a response on disk, whole but for the line end of its last line."""
         received_at = datetime.now(UTC)
         path = self._spool.new_file()
@@ -140,6 +150,7 @@ class ExportDownloader:
         try:
             for chunk in self._chunks(response, request):
                 counts.feed(chunk)
+                progress.add_received(len(chunk))
                 if digest:
                     digest.update(chunk)
                 with disk_errors(path.parent, _needed_room(response, counts)):

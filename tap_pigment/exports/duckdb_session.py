@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +36,28 @@ _DISK_ERRNOS = (
 
 def preload() -> None:
     """Import DuckDB: a tenth of the start-up time, best spent while the first export is on its way."""
-    import duckdb  # noqa: F401, PLC0415 - most commands do without it.
+    with _deferred_signals():  # Seen in DuckDB 2.0: it aborts the process if its import raises an error.
+        import duckdb  # noqa: F401, PLC0415 - most commands do without it.
+
+
+@contextmanager
+def _deferred_signals() -> Iterator[None]:
+    """Let signals that Python handles wait until the block ends."""
+    if threading.current_thread() is not threading.main_thread():  # Python handles none in other threads.
+        yield
+        return
+    arrived: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in handlers:
+        signal.signal(number, lambda number, _: arrived.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for arrived_number in arrived:
+            signal.raise_signal(arrived_number)
 
 
 class DuckDBSession:
@@ -82,6 +105,7 @@ class DuckDBSession:
         self._database = self._reader = None
 
     def _open(self, memory_bytes: int) -> tuple[duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection]:
+        preload()
         import duckdb  # noqa: PLC0415 - see `preload`.
 
         database = duckdb.connect(

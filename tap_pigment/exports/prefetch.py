@@ -1,15 +1,17 @@
-"""Downloads exports ahead of the one that is being emitted, a few at a time and in order."""
+"""Downloads exports ahead of the one that is being emitted or described, a few at a time and in order."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+_WAIT_SECONDS = 0.25
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -25,12 +27,21 @@ class Prefetcher(Generic[Item, Result]):
         work: Returns the result of an item.
         depth: How many items to work on ahead.
         discard: Called with each result that nobody takes.
+        threads: In how many threads; by default in as many as the depth.
     """
 
-    def __init__(self, work: Callable[[Item], Result], depth: int, *, discard: Callable[[Result], object]) -> None:
+    def __init__(
+        self,
+        work: Callable[[Item], Result],
+        depth: int,
+        *,
+        discard: Callable[[Result], object],
+        threads: int | None = None,
+    ) -> None:
         self._work = work
         self._depth = depth
         self._discard = discard
+        self._threads = threads or depth
         self._results: dict[Item, Future[Result]] = {}
         self._waiting: deque[tuple[Item, Future[Result]]] = deque()
         self._slots = threading.Semaphore(depth)
@@ -44,7 +55,7 @@ class Prefetcher(Generic[Item, Result]):
         self._results = {item: Future() for item in items}
         self._waiting.extend(self._results.items())
         self._is_running = True
-        for number in range(min(self._depth, len(self._results))):
+        for number in range(min(self._threads, len(self._results))):
             threading.Thread(target=self._run, name=f"prefetch-{number}", daemon=True).start()
         try:
             yield
@@ -84,6 +95,16 @@ class Prefetcher(Generic[Item, Result]):
         if future is None:
             return self._work(item)
         try:
+            # Python handles a signal that arrives right before a wait only after it, so the wait is short.
+            while not wait([future], _WAIT_SECONDS).done:
+                pass
             return future.result()
         finally:
             self._slots.release()
+
+
+def in_thread(work: Callable[[], Result]) -> Result:
+    """Return the result of work in a thread of its own: a signal ends the wait for it, whatever the work waits for."""
+    prefetcher = Prefetcher[None, Result](lambda _: work(), 1, discard=lambda _: None)
+    with prefetcher.started([None]):
+        return prefetcher.take(None)

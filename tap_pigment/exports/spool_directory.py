@@ -86,9 +86,14 @@ class SpoolDirectory:
             remove_dead(parent)
             path, lock = _new_directory(parent)
         except OSError as error:
+            place, settings = (
+                (str(self._parent), "spool_dir")
+                if self._parent
+                else ("the system directory for temporary files", "spool_dir, or the variable TMPDIR,")
+            )
             raise SpoolError(
-                f"spool_dir: cannot make a directory in {self._parent or 'the system directory for temporary files'}: "
-                f"{error.strerror}. Set spool_dir to a directory that exists and can be written."
+                f"spool_dir: cannot make a directory in {place}: {error.strerror}. Set {settings} to a directory that "
+                "exists and can be written."
             ) from None
         self._finalizer = weakref.finalize(self, _remove, path, lock)
         return path

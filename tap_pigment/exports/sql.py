@@ -98,6 +98,11 @@ def exceeds_64_bits(column: Column) -> str:
     return f"{text} <> '' AND TRY_CAST({text} AS BIGINT) IS NULL"
 
 
+def holds_nul(column: Column) -> str:
+    """Return whether a cell holds a NUL character."""
+    return f"contains({cell(column.position)}, chr(0))"
+
+
 def key_cell(column: Column) -> str:
     """Return a cell of a key as text by which it is compared: equal for equal values."""
     text = cell(column.position)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_pigment.columns import FALSE, TRUE, Column, ColumnType
 from tap_pigment.errors import CellTypeError, KeysNotUniqueError, counted
-from tap_pigment.exports.sql import cell, exceeds_64_bits, fits, key_cell, quick_hash
+from tap_pigment.exports.sql import cell, exceeds_64_bits, fits, holds_nul, key_cell, quick_hash
 from tap_pigment.exports.table import ExportTable, read_strictly
 
 if TYPE_CHECKING:
@@ -144,6 +144,28 @@ def _check_uniqueness(table: ExportTable, key: Sequence[Column]) -> None:
             f"{table.name}: {shared:,} of {table.rows:,} rows share a key ({columns}), first at row {first:,}. Set "
             f"stream_overrides.{table.name}.key_columns to the columns that identify a row, or to [] for none."
         )
+
+
+def nul_warning(table: ExportTable, columns: Sequence[Column]) -> str | None:
+    """Return a warning of the cells that hold a NUL character, or None if there are none.
+
+    The tap emits the character as it is. PostgreSQL is the database that has no text with it.
+    """
+    if not table.file.counts.has_nul or not columns:
+        return None
+    found = [holds_nul(column) for column in columns]
+    rows, first, place = table.database.row(
+        f"SELECT count(*), min(row) + 1, arg_min(list_position([{', '.join(found)}], true), row) "
+        f"FROM {table.numbered()} WHERE {' OR '.join(found)}"
+    )
+    if not rows:
+        return None
+    others = f" ({rows:,} rows in all)" if rows > 1 else ""
+    return (
+        f"{table.name}: column {columns[place - 1].name}, row {first:,}: the cell holds a NUL character{others}. "
+        "PostgreSQL refuses it: set sanitize_null_text_characters: true in target-postgres, or correct the cell in "
+        "Pigment."
+    )
 
 
 def check_64_bits(table: ExportTable, columns: Sequence[Column]) -> None:

@@ -3,8 +3,16 @@
 from tap_pigment.output.batch_files import write_batch_files
 from tap_pigment.output.json_lines import deletion_blocks, record_blocks
 from tap_pigment.output.message_writer import BlockWriter, FlatStateMessage
-from tap_pigment.output.record_set import DeletedRows, RecordSet, RowSelection, key_columns, number_identical_rows
-from tap_pigment.output.stores import open_store, store_errors
+from tap_pigment.output.record_set import (
+    DeletedRows,
+    RecordSet,
+    RowSelection,
+    key_columns,
+    number_identical_rows,
+    with_exact_numbers,
+)
+from tap_pigment.output.stdout import checked_stdout
+from tap_pigment.output.stores import check_store, open_store, store_errors
 
 __all__ = [
     "BlockWriter",
@@ -12,11 +20,14 @@ __all__ = [
     "FlatStateMessage",
     "RecordSet",
     "RowSelection",
+    "check_store",
+    "checked_stdout",
     "deletion_blocks",
     "key_columns",
     "number_identical_rows",
     "open_store",
     "record_blocks",
     "store_errors",
+    "with_exact_numbers",
     "write_batch_files",
 ]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import errno
-from contextlib import contextmanager
+import tempfile
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import fsspec  # type: ignore[import-untyped] # It has no types.
+from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped] # It has no types.
 
 from tap_pigment.errors import PigmentError, StoreError
 from tap_pigment.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from tap_pigment.settings import StoreAddress
 
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 
@@ -31,6 +35,26 @@ def open_store(setting: str, uri: str, options: Mapping[str, Any] | None = None)
     with store_errors(setting, f"cannot use {uri}"):
         filesystem, root = fsspec.core.url_to_fs(uri, **(options or {}))
         return filesystem, root.rstrip("/")
+
+
+def check_store(store: StoreAddress) -> None:
+    """Check that a store can be reached, and that a local one can be written.
+
+    Raises:
+        StoreError: If not.
+    """
+    filesystem, root = open_store(store.setting, store.uri, store.options)
+    with store_errors(store.setting, f"cannot use {store.uri}"):
+        if isinstance(filesystem, LocalFileSystem):
+            filesystem.makedirs(root, exist_ok=True)
+            with tempfile.TemporaryFile(dir=root):
+                return
+        # Some credentials may write and not list.
+        with suppress(*([] if store.is_read else [PermissionError])):
+            try:
+                filesystem.info(root)
+            except FileNotFoundError:  # The first file makes a folder, but no bucket.
+                filesystem.info(root.partition("/")[0])
 
 
 @contextmanager

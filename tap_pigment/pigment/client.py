@@ -5,6 +5,7 @@ It knows no files and no streams: whoever sends a request says how its response 
 
 from __future__ import annotations
 
+import itertools
 import threading
 from importlib.metadata import version
 from random import random
@@ -173,31 +174,46 @@ class PigmentClient:
 
     # Requests
 
-    def fetch(self, request: ApiRequest, read: Callable[[requests.Response], Result], *, phase: str) -> Result:
+    def fetch(
+        self,
+        request: ApiRequest,
+        read: Callable[[requests.Response], Result],
+        *,
+        phase: str,
+        on_try: Callable[[], object] = lambda: None,
+    ) -> Result:
         """Send a request, and return what `read` makes of its response; both are retried together.
 
         Args:
             request: The request.
             read: Reads the response's body. It raises `RetriableResponseError` where another try may succeed.
             phase: The tag of the SDK's request metric: `metadata`, `discovery`, or in a sync the stream's name.
+            on_try: Called when a request is about to be sent, for the first time or again.
 
         Raises:
             PigmentError: If no try succeeds.
         """
+        tries = itertools.count()
 
         def try_once() -> Result:
+            self._limiter.wait_for_turn()
+            self.raise_if_cancelled(request)
+            on_try()
             counter.increment()
-            response = self._send(request)
-            with self.stats.counted_body(response):
-                return read(response)
+            self.stats.count_request(is_retry=next(tries) > 0)
+            try:
+                response = self._send(request)
+                with self.stats.counted_body(response):
+                    return read(response)
+            except (RetriableResponseError, requests.RequestException):
+                self.raise_if_cancelled(request)  # Then nothing is sent again, and no failure is reported.
+                raise
 
         with metrics.http_request_counter(phase, endpoint=request.path) as counter, self._retry.final_errors(request):
             return self._retry.wrap(try_once, request)()
 
     def _send(self, request: ApiRequest) -> requests.Response:
-        """Send a request once, when its turn has come, and return a successful response with its body still unread."""
-        self._limiter.wait_for_turn()
-        self.raise_if_cancelled(request)
+        """Send a request once, and return a successful response with its body still unread."""
         prepared = self.session.prepare_request(
             requests.Request(
                 request.method,
@@ -210,7 +226,6 @@ class PigmentClient:
         )
         # Session.send does not read REQUESTS_CA_BUNDLE by itself.
         environment = self.session.merge_environment_settings(prepared.url, {}, stream=True, verify=None, cert=None)
-        self.stats.count_request()
         response = self.session.send(
             prepared, timeout=self._settings.request_timeout_seconds, allow_redirects=False, **environment
         )

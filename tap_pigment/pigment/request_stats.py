@@ -31,23 +31,25 @@ class RequestStats:
         self._requests = 0
         self._retries = 0
         self._received_bytes = 0
+        self._open_bodies: dict[Response, Callable[[], int]] = {}
         self._wait_seconds = 0.0
         self._waiting_threads = 0
         self._waiting_since = 0.0
 
-    def count_request(self) -> None:
-        """Count a request that is about to be sent."""
+    def count_request(self, *, is_retry: bool = False) -> None:
+        """Count a request that is about to be sent, for the first time or again."""
         with self._lock:
             self._requests += 1
-
-    def count_retry(self) -> None:
-        """Count a request that is about to be sent again."""
-        with self._lock:
-            self._retries += 1
+            self._retries += is_retry
 
     @contextmanager
     def counted_body(self, response: Response) -> Iterator[None]:
         """Count the bytes of a body as they were sent, and close the response when the block ends."""
+
+        def size_bytes() -> int:
+            # urllib3 does not count the bytes of a body that arrives in chunks.
+            return response.raw.tell() or chunk_bytes
+
         chunk_bytes = 0
         iter_content = response.iter_content
 
@@ -59,12 +61,13 @@ class RequestStats:
 
         response.iter_content = counted_content  # type: ignore[method-assign] # Every way to read a body calls it.
         with response:
+            with self._lock:
+                self._open_bodies[response] = size_bytes
             try:
                 yield
             finally:
                 with self._lock:
-                    # urllib3 does not count the bytes of a body that arrives in chunks.
-                    self._received_bytes += response.raw.tell() or chunk_bytes
+                    self._received_bytes += self._open_bodies.pop(response)()
 
     @contextmanager
     def counted_wait(self) -> Iterator[None]:
@@ -87,9 +90,16 @@ class RequestStats:
         return self._requests
 
     def __str__(self) -> str:
-        """Return the counts in one line, such as `13 requests (0 retries), 0.5 MB received, 0.0 s waiting`."""
+        """Return the counts in one line, such as `13 requests (0 retries), 0.5 MB received, 0.0 s waiting`.
+
+        Transfers and waits that have not ended count so far: a run that is stopped does not wait for their end.
+        """
         with self._lock:
+            received_bytes = self._received_bytes + sum(size_bytes() for size_bytes in self._open_bodies.values())
+            wait_seconds = self._wait_seconds
+            if self._waiting_threads:
+                wait_seconds += self._clock() - self._waiting_since
             return (
                 f"{counted(self._requests, 'request')} ({counted(self._retries, 'retry', 'retries')}), "
-                f"{self._received_bytes / _MEGABYTE:,.1f} MB received, {self._wait_seconds:,.1f} s waiting"
+                f"{received_bytes / _MEGABYTE:,.1f} MB received, {wait_seconds:,.1f} s waiting"
             )

@@ -135,7 +135,6 @@ class Retry:
         self._wait_before_retry(error, seconds)
 
     def _wait_before_retry(self, error: BaseException, seconds: float) -> None:
-        self._limiter.stats.count_retry()
         if isinstance(error, RetriableResponseError) and error.is_over_quota:
             self._limiter.hold(seconds)
         self._limiter.wait(seconds)

@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from tap_pigment.sandbox.demo import (
     DEMO_ROWS,
     demo_workspace,
 )
-from tap_pigment.sandbox.report import file_stamps, written_files_report
+from tap_pigment.sandbox.report import file_stamps, files_report
 
 if TYPE_CHECKING:
     from tap_pigment.sandbox.server import Server
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 NAME = "tap-pigment-sandbox"
 # The packages of the extra `sandbox`.
 EXTRA = {"h2", "hypercorn", "starlette", "trustme"}
+MAX_PORT = 65535
 # Exit codes of shells; the number of the signal is added to the last one.
 NOT_EXECUTABLE, NOT_FOUND, SIGNALLED = 126, 127, 128
 # These would contradict the variables that are set for COMMAND.
@@ -49,7 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         except ModuleNotFoundError as error:
             if str(error.name).partition(".")[0] not in EXTRA:
                 raise
-            return _print_error(f'{error.name} is missing: pip install "tap-pigment[sandbox]"')
+            return _print_error(
+                f"{error.name} is missing. Install tap-pigment with its extra `sandbox`; "
+                "in a clone: pip install '.[sandbox]'"
+            )
         except OSError as error:
             return _print_error(f"port {options.port}: {error.strerror}")
         return _run(server, command, Path(options.show)) if command else _serve(server)
@@ -57,24 +62,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     """Return the options, and for `run` the command: the arguments after the first `--`."""
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free port)")
-    common.add_argument("--rows", type=int, default=DEMO_ROWS, help="number of GL transactions (default: %(default)s)")
-    common.add_argument("--seed", type=int, default=1, help="seed of the random rows (default: %(default)s)")
-    common.add_argument("--tls", action="store_true", help="serve HTTPS, with HTTP/2")
-    common.add_argument("--quota", type=int, default=500, help="requests allowed in 5 minutes (default: %(default)s)")
-    parser = argparse.ArgumentParser(prog=NAME, description="A small Pigment on localhost, with demo data.")
+    parser = argparse.ArgumentParser(
+        prog=NAME,
+        description="A small Pigment on this machine, with demo data, to try tap-pigment without a workspace.",
+    )
     actions = parser.add_subparsers(dest="action", required=True)
-    actions.add_parser("serve", parents=[common], help="serve the demo until Ctrl-C")
+    actions.add_parser(
+        "serve",
+        parents=[_server_options()],
+        help="start the sandbox, print how to connect to it, and keep it running until Ctrl-C",
+        description="Start the sandbox, print how to connect to it, and keep it running until Ctrl-C.",
+    )
     run = actions.add_parser(
         "run",
-        parents=[common],
-        help="serve the demo while a command runs",
+        parents=[_server_options()],
+        help="start the sandbox, run a command that connects to it, and show what the command wrote",
         usage=f"{NAME} run [options] -- COMMAND ...",
-        description="Run COMMAND with the tap's environment variables set to the sandbox, and exit with its exit code.",
+        description="Start the sandbox and run COMMAND. The environment variables of tap-pigment (TAP_PIGMENT_API_URL, "
+        "TAP_PIGMENT_API_KEY, TAP_PIGMENT_APPLICATION_ID) connect it to the sandbox. The exit code is that of COMMAND.",
     )
     run.add_argument(
-        "--show", default="output", help="report the files that COMMAND writes to this folder (default: %(default)s)"
+        "--show",
+        default="output",
+        metavar="FOLDER",
+        help="when COMMAND has succeeded, show the DuckDB and JSON Lines files in this folder (default: %(default)s)",
     )
     split = list(argv).index("--") if "--" in argv else len(argv)
     options = parser.parse_args(argv[:split])
@@ -86,11 +97,68 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     return options, command
 
 
-def _print(text: str) -> None:
+def _server_options() -> argparse.ArgumentParser:
+    """Return a parser of the options that both actions have."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument(
+        "--port",
+        type=_whole_number(0, MAX_PORT),
+        default=0,
+        metavar="PORT",
+        help="port on 127.0.0.1; 0 takes any free port (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rows",
+        type=_whole_number(0),
+        default=DEMO_ROWS,
+        metavar="ROWS",
+        help="rows of the largest list, GL transactions; employees and tables grow with it (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=1,
+        metavar="SEED",
+        help="another seed gives other rows in the same blocks, like the data of another day (default: %(default)s)",
+    )
+    parser.add_argument("--tls", action="store_true", help="serve HTTPS with HTTP/2; the certificate is made at start")
+    parser.add_argument(
+        "--quota",
+        type=_whole_number(0),
+        default=500,
+        metavar="REQUESTS",
+        help="requests answered in 5 minutes; those beyond it get status 429 (default: %(default)s)",
+    )
+    return parser
+
+
+def _whole_number(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
+    """Return a function that reads an option's value as a whole number of this range."""
+    allowed = f"a whole number of at least {minimum}" if maximum is None else f"{minimum} to {maximum}"
+
+    def read(text: str) -> int:
+        number = int(text) if text.isdecimal() else minimum - 1
+        if number < minimum or (maximum is not None and number > maximum):
+            raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed: {allowed}")
+        return number
+
+    return read
+
+
+def _print(text: str) -> int:
+    """Print the text and return 0; if stdout is closed or full, print that and return 1."""
+    if sys.stdout is None:
+        return _print_error("stdout is closed; connect it to a terminal, a file or a pipe")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # For terminals that cannot print emoji.
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except OSError as error:
+        # Python flushes stdout once more when it exits, and would print a second error.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _print_error(f"stdout: {error.strerror}")
+    return 0
 
 
 def _print_error(message: str, exit_code: int = 1) -> int:
@@ -109,33 +177,63 @@ def _start_server(options: argparse.Namespace) -> AbstractContextManager["Server
 
 def _serve(server: "Server") -> int:
     stopped = threading.Event()
-    config = {"api_url": server.url, "api_key": DEMO_KEY, "application_id": DEMO_APPLICATION_ID}
-    lines = {
-        "Pigment sandbox": server.url,
-        "Certificate": server.ca_file and f"{server.ca_file} (set REQUESTS_CA_BUNDLE to this path)",
-        "Application FP&A": DEMO_APPLICATION_ID,
-        "Application HR": DEMO_HR_APPLICATION_ID,
-        "API key, both scopes": DEMO_KEY,
-        "API key, Export scope": DEMO_EXPORT_KEY,
-        "API key, Modeling Metadata scope": DEMO_METADATA_KEY,
-    }
-    width = max(map(len, lines)) + 1
-    connection = "\n".join(f"{f'{label}:':{width}} {value}" for label, value in lines.items() if value)
-    _print(f"""\
-{connection}
-
-Paste this into config.json, then run: tap-pigment --config config.json
-{json.dumps(config, indent=2)}
-
-Press Ctrl-C to stop.""")
+    if exit_code := _print(_how_to_connect(server)):
+        return exit_code
     with _on_signals(lambda _signal: stopped.set()):
         while not stopped.wait(timeout=0.5):  # On Windows, a wait without timeout blocks signals.
             pass
     return 0
 
 
+def _how_to_connect(server: "Server") -> str:
+    """Return the address, keys and applications of the sandbox, a config to paste and commands to try."""
+    facts = {
+        "Pigment sandbox": server.url,
+        "Application FP&A": DEMO_APPLICATION_ID,
+        "Application HR": DEMO_HR_APPLICATION_ID,
+        "API key, both scopes": DEMO_KEY,
+        "API key, Export scope": DEMO_EXPORT_KEY,
+        "API key, Modeling Metadata scope": DEMO_METADATA_KEY,
+    }
+    width = max(map(len, facts)) + 1
+    config = {"api_url": server.url, "api_key": DEMO_KEY, "application_id": DEMO_APPLICATION_ID}
+    applications = [DEMO_APPLICATION_ID, DEMO_HR_APPLICATION_ID]
+    tap = _tap_command()
+    commands = [
+        *([f"export REQUESTS_CA_BUNDLE={shlex.quote(str(server.ca_file))}"] if server.ca_file else []),
+        f"{tap} --config config.json --check",
+        f"{tap} --config config.json --discover > catalog.json",
+        f"{tap} --config config.json --catalog catalog.json > messages.jsonl",
+    ]
+    return "\n".join(
+        [
+            *(f"{f'{label}:':{width}} {value}" for label, value in facts.items()),
+            "",
+            "1. Save this as config.json:",
+            "",
+            json.dumps(config, indent=2),
+            "",
+            f'For both applications, replace its last line by: "application_ids": {json.dumps(applications)}',
+            "",
+            "2. Try these commands in another terminal, in the folder of config.json:",
+            "",
+            *commands,
+            "",
+            "Press Ctrl-C to stop.",
+        ]
+    )
+
+
+def _tap_command() -> str:
+    """Return the tap's command as a shell takes it: beside this Python, relative to the working directory if below."""
+    path = Path(sys.executable).with_name("tap-pigment")
+    with contextlib.suppress(ValueError):
+        path = path.relative_to(Path.cwd())
+    return shlex.quote(str(path))
+
+
 def _run(server: "Server", command: Sequence[str], show: Path) -> int:
-    """Run the command; if it succeeds, report the files that it wrote."""
+    """Run the command; if it succeeds, show the files in the folder."""
     before = file_stamps(show)
     try:
         process = subprocess.Popen(command, env=_environment(server))  # noqa: S603  # The user's own command.
@@ -153,7 +251,7 @@ def _run(server: "Server", command: Sequence[str], show: Path) -> int:
         exit_code = process.wait()
     if exit_code < 0:
         return SIGNALLED - exit_code
-    if exit_code == 0 and (text := written_files_report(show, before)):
+    if exit_code == 0 and (text := files_report(show, before)):
         _print(text)
     return exit_code
 

@@ -1,4 +1,4 @@
-"""A summary of the files that a command has written: tables, row counts and first rows."""
+"""A summary of the files that a command has written or left as they were: tables, row counts and first rows."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,16 +24,19 @@ def file_stamps(folder: Path) -> FileStamps:
     return {path: (status.st_mtime_ns, status.st_size) for path, status in files.items()}
 
 
-def written_files_report(folder: Path, before: FileStamps) -> str:
-    """Return a summary of the DuckDB and JSON Lines files written since `before`; empty if there are none."""
-    written = [path for path, stamp in file_stamps(folder).items() if before.get(path) != stamp]
+def files_report(folder: Path, before: FileStamps) -> str:
+    """Return a summary of the DuckDB and JSON Lines files in the folder; empty if there are none.
+
+    Files that are as they were `before` are marked: merging equal rows into a DuckDB file leaves it unchanged.
+    """
     lines: list[str] = []
-    for path in written:
+    for path, stamp in file_stamps(folder).items():
+        mark = " (unchanged)" if before.get(path) == stamp else ""
         if path.suffix == ".duckdb":
-            lines += [f"{path}", *_database_lines(path)]
+            lines += [f"{path}{mark}", *_database_lines(path)]
         elif path.suffix == ".jsonl":
             with path.open("rb") as file:
-                lines.append(f"{path}: {sum(1 for _ in file):,} lines")
+                lines.append(f"{path}: {sum(1 for _ in file):,} lines{mark}")
     return "\n".join(["", "What landed where:", *lines]) if lines else ""
 
 

@@ -1,8 +1,15 @@
 """The settings: their JSON schema for users, frozen `Settings` for the tap, and their validation."""
 
-from tap_pigment.settings.model import Settings, StreamOverride
+from tap_pigment.settings.environment import (
+    check_key_log,
+    log_config_errors,
+    read_variables,
+    unknown_variables_warning,
+    use_known_log_level,
+)
+from tap_pigment.settings.model import Settings, StoreAddress, StreamOverride, ignoring_activation
 from tap_pigment.settings.schema import BLOCK_TYPES, COLUMN_TYPES, SETTINGS, ChangeDetection, Headers, OnStreamError
-from tap_pigment.settings.validation import config_errors, is_loopback
+from tap_pigment.settings.validation import config_errors, is_loopback, readable_schema_error
 
 __all__ = [
     "BLOCK_TYPES",
@@ -12,7 +19,15 @@ __all__ = [
     "Headers",
     "OnStreamError",
     "Settings",
+    "StoreAddress",
     "StreamOverride",
+    "check_key_log",
     "config_errors",
+    "ignoring_activation",
     "is_loopback",
+    "log_config_errors",
+    "read_variables",
+    "readable_schema_error",
+    "unknown_variables_warning",
+    "use_known_log_level",
 ]

@@ -17,14 +17,36 @@ class StreamOverride:
     """The settings of one stream; None where nothing is set."""
 
     name: str | None = None
+    headers: Headers | None = None
     key_columns: tuple[str, ...] | None = None
     types: Mapping[str, str] = field(default_factory=dict)
     request: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
+class StoreAddress:
+    """Where files are kept.
+
+    Attributes:
+        setting: The setting that holds the address.
+        uri: A path or an fsspec URL.
+        options: Options of the fsspec filesystem.
+        is_read: Whether files there are listed and read, and not only written.
+    """
+
+    setting: str
+    uri: str
+    options: Mapping[str, Any]
+    is_read: bool
+
+
+@dataclass(frozen=True)
 class Settings:
-    """The settings of a run."""
+    """The settings of a run.
+
+    Two of them are decided by several settings: `activates_versions`, whether ACTIVATE_VERSION may follow the records
+    of a stream, and `writes_files`, whether rows leave in BATCH files.
+    """
 
     api_key: str = field(repr=False)
     metadata_api_key: str = field(repr=False)
@@ -45,7 +67,9 @@ class Settings:
     snapshot_uri: str
     max_shrink_percent: int
     on_stream_error: OnStreamError
-    emit_activate_version_messages: bool
+    activates_versions: bool
+    writes_files: bool
+    stores: tuple[StoreAddress, ...]
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Settings:
@@ -74,22 +98,40 @@ class Settings:
             snapshot_uri=value["snapshot_uri"] or "",
             max_shrink_percent=value["max_shrink_percent"],
             on_stream_error=OnStreamError(value["on_stream_error"]),
-            emit_activate_version_messages=value["emit_activate_version_messages"],
+            activates_versions=value["emit_activate_version_messages"] and not ignoring_activation(config),
+            writes_files=bool(config.get("batch_config")),
+            stores=_stores(config),
         )
 
     def for_connection_test(self) -> Settings:
-        """Return the settings for `--test`, which reads some records, and neither compares nor deletes rows."""
-        return replace(self, change_detection=ChangeDetection.NONE, emit_activate_version_messages=False)
-
-    @property
-    def friendly_headers(self) -> bool:
-        """Whether exports are requested with display names in their header."""
-        return self.headers is Headers.FRIENDLY
+        """Return the settings for `--test`, which reads some records and compares none."""
+        return replace(self, change_detection=ChangeDetection.NONE, activates_versions=True)
 
     @property
     def applications_in_names(self) -> bool:
         """Whether stream names begin with the application's name."""
         return len(self.application_ids) > 1
+
+
+def ignoring_activation(config: Mapping[str, Any]) -> str | None:
+    """Return the setting with which `emit_activate_version_messages` has no effect, or None if it has one."""
+    if config.get("batch_config"):
+        return "batch_config"  # BATCH messages have no version.
+    if config.get("change_detection") == ChangeDetection.ROW:
+        return "change_detection: row"  # Unchanged rows keep their old version.
+    return None
+
+
+def _stores(config: Mapping[str, Any]) -> tuple[StoreAddress, ...]:
+    """Return the stores that a run needs."""
+    found = []
+    if config.get("change_detection") == ChangeDetection.ROW:
+        found.append(StoreAddress("snapshot_uri", config["snapshot_uri"], {}, is_read=True))
+    if config.get("batch_config"):
+        storage = config["batch_config"]["storage"]
+        options = storage.get("params") or {}
+        found.append(StoreAddress("batch_config.storage.root", storage["root"], options, is_read=False))
+    return tuple(found)
 
 
 def application_ids(config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -103,6 +145,7 @@ def _stream_override(override: Mapping[str, Any]) -> StreamOverride:
     keys = override.get("key_columns")
     return StreamOverride(
         name=override.get("name"),
+        headers=Headers(override["headers"]) if override.get("headers") else None,
         key_columns=None if keys is None else tuple(keys),
         types=override.get("types") or {},
         request=override.get("request") or {},

@@ -38,6 +38,7 @@ _STREAM_OVERRIDE = th.ObjectType(
         th.StringType(min_length=1, max_length=63, pattern="^[a-zA-Z_][a-zA-Z0-9_]*$"),
         title="Stream name",
     ),
+    th.Property("headers", th.StringType(allowed_values=[header.value for header in Headers]), title="Headers"),
     th.Property("key_columns", th.ArrayType(th.StringType(nullable=False)), title="Key columns"),
     th.Property(
         "types",
@@ -95,14 +96,14 @@ SETTINGS = th.PropertiesList(
         th.ArrayType(th.StringType(nullable=False)),
         default=["*"],
         title="Include",
-        description="Blocks to extract: globs on block names, stream names and block ids.",
+        description="Blocks to extract: globs on block names, stream names and block ids, ignoring case.",
     ),
     th.Property(
         "exclude",
         th.ArrayType(th.StringType(nullable=False)),
         default=[],
         title="Exclude",
-        description="Blocks to skip: globs on block names, stream names and block ids. They are not even sampled.",
+        description="Blocks to skip: globs like those of `include`. They are not even sampled.",
     ),
     th.Property(
         "headers",
@@ -124,8 +125,8 @@ SETTINGS = th.PropertiesList(
         default={},
         title="Stream overrides",
         description=(
-            "By stream name or block id: `name`, `key_columns` (`[]` for none), `types` (column to `text`, `number`, "
-            "`integer`, `boolean` or `date`) and `request` (raw request body, for filters and scenarios)."
+            "By stream name or block id: `name`, `headers`, `key_columns` (`[]` for none), `types` (column to `text`, "
+            "`number`, `integer`, `boolean` or `date`) and `request` (raw request body, for filters and scenarios)."
         ),
     ),
     th.Property(
@@ -187,8 +188,8 @@ SETTINGS = th.PropertiesList(
         default=50,
         title="Maximum shrink in percent",
         description=(
-            "Fail a stream that would delete more than this share of its rows downstream: a lost access right looks "
-            "like deleted rows. 100 turns the guard off."
+            "Fail a stream whose export lost more than this share of its rows since the last run: a lost access right "
+            "looks like deleted rows. 100 turns the guard off."
         ),
     ),
     th.Property(
@@ -203,11 +204,11 @@ SETTINGS = th.PropertiesList(
     th.Property(
         "emit_activate_version_messages",
         th.BooleanType(nullable=False),
-        default=False,
+        default=True,
         title="Emit ACTIVATE_VERSION messages",
         description=(
             "Emit ACTIVATE_VERSION after the last record of each validated export, so that targets delete the rows "
-            "that are no longer in Pigment."
+            "that are no longer in Pigment. No effect with `batch_config` or `change_detection: row`."
         ),
     ),
     th.Property(

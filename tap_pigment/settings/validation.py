@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tap_pigment.columns import DELETED_AT
 from tap_pigment.settings.model import application_ids
-from tap_pigment.settings.schema import ChangeDetection
+from tap_pigment.settings.schema import SETTINGS, ChangeDetection
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 _KEY_START = "pgmt_"
+# How jsonschema and the SDK word errors (jsonschema 4, singer-sdk 0.54).
+_IN_CONFIG = re.compile(r" in config(\[.*\])$", re.DOTALL)
+_KEY_IN_PATH = re.compile(r"\['?(.*?)'?\]")
+_UNEXPECTED = re.compile(r"Additional properties are not allowed \((.*) (?:was|were) unexpected\)", re.DOTALL)
+_REQUIRED = re.compile(r"'(.*)' is a required property")
+_QUOTED = re.compile(r"'([^']*)'")
+_OR_NULL = ", 'null'"
+_STREAM_OVERRIDE_MEMBERS = SETTINGS["properties"]["stream_overrides"]["additionalProperties"]["properties"]
 
 
 def config_errors(config: Mapping[str, Any]) -> list[str]:
@@ -53,12 +63,30 @@ def config_errors(config: Mapping[str, Any]) -> list[str]:
         )
     if config.get("change_detection") == ChangeDetection.ROW:
         found += _map_problems(config.get("stream_maps") or {})
-    if config.get("batch_config") and config.get("emit_activate_version_messages"):
-        found.append(
-            "emit_activate_version_messages: BATCH messages have no version, so targets would delete the rows of the "
-            "files. Remove batch_config, or set emit_activate_version_messages to false."
-        )
     return found
+
+
+def readable_schema_error(error: str) -> str:
+    """Return an error that jsonschema found in a config, in the form of all messages: the setting comes first.
+
+    Args:
+        error: An error as the SDK words it, such as `'x' is not of type 'integer', 'null' in config['max_retries']`.
+    """
+    found = _IN_CONFIG.search(error)
+    path = ".".join(_KEY_IN_PATH.findall(found[0])) if found else ""
+    problem = error[: found.start()] if found else error
+    if unknown := _UNEXPECTED.fullmatch(problem):
+        known = _STREAM_OVERRIDE_MEMBERS if path.startswith("stream_overrides.") else SETTINGS["properties"]
+        return " ".join(_unknown_setting(name, path, known) for name in _QUOTED.findall(unknown[1]))
+    if missing := _REQUIRED.fullmatch(problem):
+        return f"{problem}: set it in {path or 'the config'}." if missing[1] != "api_key" else f"{problem}: set it."
+    return f"{path}: {problem.replace(_OR_NULL, '')}" if path else problem
+
+
+def _unknown_setting(name: str, path: str, known: Collection[str]) -> str:
+    similar = get_close_matches(name, known, n=1)
+    hint = f" Did you mean {similar[0]}?" if similar else ""
+    return f"{path}{path and '.'}{name}: unknown setting ('{name}' was unexpected).{hint}"
 
 
 def _map_problems(stream_maps: Mapping[str, Any]) -> list[str]:

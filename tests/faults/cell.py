@@ -194,7 +194,8 @@ def _problems_of(error: Exception) -> list[str]:
     text = str(error)
     problems = []
     if not (
-        text.startswith("Listing the blocks of application ") or re.search(rf"^(  )?{FAULTY}\b", text, re.MULTILINE)
+        re.match(r"Listing the blocks of application |Application \S+: ", text)
+        or re.search(rf"^(  )?{FAULTY}\b", text, re.MULTILINE)
     ):
         problems.append(f"the error does not name the place: {text}")
     if not _REMEDIES.search(text):

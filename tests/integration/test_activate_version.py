@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
-from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.singerlib import StateMessage
 
 import tap_pigment
@@ -62,10 +62,16 @@ def test_sent_after_mapped_records_under_their_stream_name(pigment: Pigment, run
     assert messages[-2]["stream"] == "land"
 
 
-def test_not_sent_by_default(pigment: Pigment, run_tap: RunTap) -> None:
+def test_sent_by_default(pigment: Pigment, run_tap: RunTap) -> None:
     pigment.add_list("Countries", FOUR)
 
-    messages = run_tap()
+    assert len(of_type(run_tap(), "ACTIVATE_VERSION")) == 1
+
+
+def test_not_sent_if_that_is_switched_off(pigment: Pigment, run_tap: RunTap) -> None:
+    pigment.add_list("Countries", FOUR)
+
+    messages = run_tap(emit_activate_version_messages=False)
 
     assert "ACTIVATE_VERSION" not in kinds(messages)
     assert "version" not in of_type(messages, "RECORD")[0]
@@ -83,15 +89,28 @@ def test_versions_increase_though_the_clock_goes_back(pigment: Pigment, run_tap:
 def test_last_version_stays_in_the_state_of_runs_without_it(pigment: Pigment, run_tap: RunTap) -> None:
     pigment.add_list("Countries", FOUR)
 
-    messages = run_tap(state=state(3, version=7))
+    messages = run_tap(emit_activate_version_messages=False, state=state(3, version=7))
 
     assert messages[-1]["value"] == state(4, version=7)
 
 
 @pytest.mark.parametrize(("body", "lost"), [("Code\r\nA\r\n", 3), ("Code\r\n", 4)], ids=["shrunk", "empty"])
-def test_shrunk_export_fails_before_anything_is_emitted(pigment: Pigment, tap: MakeTap, body: str, lost: int) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"emit_activate_version_messages": False},
+        {"change_detection": "stream"},
+        {"change_detection": "row", "snapshot_uri": "{folder}"},
+        {"batch_config": {"encoding": {"format": "jsonl"}, "storage": {"root": "{folder}"}}},
+    ],
+    ids=["default", "without versions", "stream", "row", "BATCH"],
+)
+def test_shrunk_export_fails_before_anything_is_emitted(  # noqa: PLR0913, PLR0917 - fixtures and parameters.
+    pigment: Pigment, tap: MakeTap, tmp_path: Path, settings: Message, body: str, lost: int
+) -> None:
     pigment.add_list("Countries", body)
-    running = tap(emit_activate_version_messages=True, state=state(4))
+    running = tap(**json.loads(json.dumps(settings).replace("{folder}", str(tmp_path))), state=state(4))
 
     with pytest.raises(ShrunkExportError, match=f"countries: the export lost {lost} of the 4 rows of the last run"):
         running.sync_all()
@@ -124,14 +143,6 @@ def test_empty_first_export_deletes_nothing(
 
     assert kinds(messages) == ["SCHEMA", "STATE"]
     assert "countries: the export is empty, and the number of rows of the last run is unknown." in caplog.text
-
-
-def test_export_may_shrink_where_nothing_would_be_deleted(pigment: Pigment, run_tap: RunTap) -> None:
-    pigment.add_list("Countries", "Code\r\n")
-
-    messages = run_tap(state=state(4))
-
-    assert messages[-1]["value"] == state(0)
 
 
 def test_failed_export_activates_nothing(pigment: Pigment, discover: Discover, tap: MakeTap) -> None:
@@ -280,9 +291,38 @@ def test_files_are_never_followed_by_it(pigment: Pigment, tap: MakeTap, tmp_path
     running.sync_all()
 
     assert kinds(written(running)) == ["SCHEMA", "BATCH", "STATE"]
-    with pytest.raises(ConfigValidationError) as caught:
-        tap(batch_config=batch_config, emit_activate_version_messages=True)
-    assert "emit_activate_version_messages: BATCH messages have no version" in str(caught.value.errors)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        (
+            {"batch_config": {"encoding": {"format": "jsonl"}, "storage": {"root": "{folder}"}}},
+            "batch_config",
+        ),
+        ({"change_detection": "row", "snapshot_uri": "{folder}"}, "change_detection: row"),
+    ],
+)
+@pytest.mark.parametrize("is_set", [True, False])
+def test_where_it_has_no_effect_a_warning_says_so_if_it_was_set(  # noqa: PLR0913, PLR0917 - fixtures and parameters.
+    pigment: Pigment,
+    tap: MakeTap,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    settings: Message,
+    reason: str,
+    *,
+    is_set: bool,
+) -> None:
+    pigment.add_list("Countries", FOUR)
+    explicit: dict[str, Any] = {"emit_activate_version_messages": True} if is_set else {}
+    running = tap(**json.loads(json.dumps(settings).replace("{folder}", str(tmp_path))), **explicit)
+
+    running.sync_all()
+
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "ACTIVATE_VERSION" not in kinds(written(running))
+    assert warnings == ([f"emit_activate_version_messages has no effect with {reason}"] if is_set else [])
 
 
 def test_one_line_of_code_sends_it_and_follows_the_records() -> None:
@@ -294,7 +334,7 @@ def test_one_line_of_code_sends_it_and_follows_the_records() -> None:
     ]
 
     assert lines == [
-        ("streams.py", "self._emit(plan)"),
+        ("streams.py", "self._emit(plan, progress)"),
         ("streams.py", "self._write_activate_version_message(self._stream_version)"),
     ]
 
@@ -308,14 +348,8 @@ def by_stream(pigment: Pigment, tap: MakeTap) -> TapRuns:
     return TapRuns(pigment, tap, {"change_detection": "stream"})
 
 
-@pytest.mark.parametrize(
-    "earlier",
-    [[("Code\r\n", True)], [(FOUR, True), ("Code\r\n", False), ("Code\r\n", True)]],
-    ids=["first run", "run without it"],
-)
-def test_version_that_was_not_activated_is_not_unchanged(by_stream: TapRuns, earlier: list[tuple[str, bool]]) -> None:
-    for body, activates in earlier:
-        by_stream.run_with(body, emit_activate_version_messages=activates)
+def test_version_that_was_not_activated_is_not_unchanged(by_stream: TapRuns) -> None:
+    by_stream.run_with("Code\r\n")
 
     allowed = by_stream.run(emit_activate_version_messages=True, max_shrink_percent=100)
     again = by_stream.run(emit_activate_version_messages=True, max_shrink_percent=100)
@@ -326,7 +360,7 @@ def test_version_that_was_not_activated_is_not_unchanged(by_stream: TapRuns, ear
 
 def test_unchanged_stream_is_activated_once_that_is_switched_on(by_stream: TapRuns) -> None:
     by_stream.run_with(FOUR, emit_activate_version_messages=True)
-    by_stream.run_with("Code\r\nA\r\nB\r\nC\r\n")
+    by_stream.run_with("Code\r\nA\r\nB\r\nC\r\n", emit_activate_version_messages=False)
 
     switched_on = by_stream.run(emit_activate_version_messages=True)
     again = by_stream.run(emit_activate_version_messages=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import re
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -269,11 +268,10 @@ def test_a_root_that_cannot_be_written_is_an_error_with_its_cause(
     with pytest.raises(StoreError) as error:
         run_tap(batch_config=batch_config(tmp_path / "file" / "below", "jsonl"))
 
-    below = (tmp_path / "file" / "below").as_uri()
-    assert re.fullmatch(
-        rf"batch_config\.storage\.root: cannot write tap-pigment--countries-.*-1\.jsonl below {below}: "
-        r"\[Errno 20\] Not a directory: .*\. Check the address, its credentials and its space\.",
-        str(error.value),
+    below = tmp_path / "file" / "below"
+    assert str(error.value) == (
+        f"batch_config.storage.root: cannot use {below.as_uri()}: [Errno 20] Not a directory: '{below}'. Check the "
+        "address, its credentials and its space."
     )
 
 
@@ -282,14 +280,14 @@ def test_a_root_that_cannot_be_written_is_an_error_with_its_cause(
     [
         pytest.param(
             {"root": "s3://bucket/batches"},
-            "-1.parquet below s3://bucket/batches: credentials are missing or not valid (Unable to locate "
+            "cannot use s3://bucket/batches: credentials are missing or not valid (Unable to locate "
             "credentials). Set them as the store's client expects them.",
             id="S3 without credentials",
         ),
         pytest.param(
             {"root": "s3://bucket/batches", "params": {"key": "id", "secret": "secret"}},
-            "-1.parquet below s3://bucket/batches: the store cannot be reached (Could not connect to the endpoint URL: "
-            '"http://127.0.0.1:{port}/bucket"). Check the address and the network.',
+            "cannot use s3://bucket/batches: the store cannot be reached (Could not connect to the endpoint URL: "
+            '"http://127.0.0.1:{port}/bucket/batches"). Check the address and the network.',
             id="S3 where nothing listens",
         ),
         pytest.param(
@@ -328,12 +326,10 @@ def test_a_store_that_cannot_be_used_is_an_error_with_its_cause(  # noqa: PLR091
 
     result = run_command(config={**config, "batch_config": {"encoding": {"format": "parquet"}, "storage": storage}})
 
-    *_, title, row = result.stderr.splitlines()
+    [error] = [line for line in result.stderr.splitlines() if "ERROR" in line]
     assert result.returncode == 1
-    assert [json.loads(line)["type"] for line in result.stdout.splitlines()] == ["SCHEMA"]
-    assert title.endswith("1 of 1 stream failed.")
-    assert row.startswith("  countries  batch_config.storage.root: cannot ")
-    assert row.endswith(message.replace("{port}", port))
+    assert result.stdout == ""
+    assert f"batch_config.storage.root: {message.replace('{port}', port)}" in error
     assert "Traceback" not in result.stderr
 
 

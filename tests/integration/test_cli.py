@@ -62,7 +62,9 @@ def test_discovery_selection_and_two_syncs(pigment: Pigment, run_command: RunCom
 
     assert (first.returncode, second.returncode) == (0, 0)
     assert records(messages(first.stdout), "countries") == [{"Code": "FR"}, {"Code": "DE"}]
-    assert of_type(messages(first.stdout), "STATE")[-1]["value"] == {"bookmarks": {"countries": {"v": 1, "rows": 2}}}
+    [bookmark] = of_type(messages(first.stdout), "STATE")[-1]["value"]["bookmarks"].items()
+    [activation] = of_type(messages(first.stdout), "ACTIVATE_VERSION")
+    assert bookmark == ("countries", {"v": 1, "rows": 2, "version": activation["version"]})
     assert records(messages(second.stdout), "countries") == records(messages(first.stdout), "countries")
     assert not any(message.get("stream") == "months" for message in messages(first.stdout))
 
@@ -76,6 +78,36 @@ def test_test_mode_emits_one_record_of_each_stream_and_no_state(pigment: Pigment
     assert result.returncode == 0
     assert [message["stream"] for message in of_type(messages(result.stdout), "RECORD")] == ["countries", "months"]
     assert of_type(messages(result.stdout), "STATE") == []
+    assert not re.search(r"\b(WARNING|ERROR)\b", result.stderr)
+
+
+def test_test_mode_fails_if_a_stream_fails_in_discovery(
+    pigment: Pigment, run_command: RunCommand, config: Mapping[str, Any]
+) -> None:
+    pigment.add_list("Countries", COUNTRIES)
+    pigment.always_answer(pigment.add_list("Months", "Month\r\nJan\r\n"), Answer(500, b"oops"))
+
+    result = run_command("--test", config={**config, "max_retries": 0})
+
+    assert result.returncode == 1
+    assert "1 of 2 streams failed. The others are complete." in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--test=foo", "--test=", "--test=disabled"])
+def test_test_mode_of_another_name_is_refused(run_command: RunCommand, option: str) -> None:
+    result = run_command(option)
+
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert f"'{option.removeprefix('--test=')}' is not one of 'all', 'schema'." in result.stderr
+
+
+def test_test_mode_reports_a_wrong_setting_without_traceback(run_command: RunCommand) -> None:
+    result = run_command("--test", config={"max_retries": "many"})
+
+    assert result.returncode == 1
+    assert "'many' is not of type 'integer'" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_test_mode_schema_emits_schemas_only(pigment: Pigment, run_command: RunCommand) -> None:
@@ -83,7 +115,27 @@ def test_test_mode_schema_emits_schemas_only(pigment: Pigment, run_command: RunC
 
     result = run_command("--test=schema")
 
+    assert result.returncode == 0
     assert [message["type"] for message in messages(result.stdout)] == ["SCHEMA"]
+    assert "2 requests (0 retries)" in result.stderr.splitlines()[-1]
+
+
+def test_test_mode_schema_fails_if_a_stream_fails(
+    pigment: Pigment, run_command: RunCommand, config: Mapping[str, Any]
+) -> None:
+    pigment.add_list("Countries", COUNTRIES)
+    pigment.add_list("Currencies", COUNTRIES)
+    pigment.always_answer(pigment.add_list("Months", "Month\r\nJan\r\n"), Answer(500, b"oops"))
+    overrides = {"currencies": {"key_columns": ["Nmae"]}}
+
+    result = run_command("--test=schema", config={**config, "max_retries": 0, "stream_overrides": overrides})
+
+    *_, report, title, months, currencies = result.stderr.splitlines()
+    assert result.returncode == 1
+    assert "4 requests (0 retries)" in report
+    assert title.endswith("2 of 3 streams failed. The others are complete.")
+    assert months.startswith("  months      Pigment failed (500).")
+    assert currencies.startswith("  currencies  stream_overrides.currencies.key_columns: no column Nmae in the export.")
 
 
 def test_settings_can_come_from_the_environment(pigment: Pigment) -> None:
@@ -151,21 +203,6 @@ def test_a_wrong_setting_is_named_and_nothing_is_emitted(
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("content", [None, "{not json"])
-def test_a_config_file_that_cannot_be_read_is_named(tmp_path: Path, content: str | None) -> None:
-    path = tmp_path / "my.json"
-    if content:
-        path.write_text(content)
-
-    result = subprocess.run(
-        [sys.executable, "-m", "tap_pigment", "--config", str(path)], capture_output=True, text=True, check=False
-    )
-
-    assert result.returncode == 1
-    assert f"--config: cannot read {path} as JSON" in result.stderr
-    assert "Traceback" not in result.stderr
-
-
 @pytest.mark.parametrize("options", [(), ("--discover",), ("--test",)])
 def test_a_wrong_api_key_is_one_error_line_without_the_key(
     pigment: Pigment, run_command: RunCommand, config: Mapping[str, Any], options: tuple[str, ...]
@@ -197,7 +234,13 @@ def test_a_failed_export_ends_with_exit_code_1_and_a_report(
 
     *_, title, row = result.stderr.splitlines()
     assert result.returncode == 1
-    assert [message["type"] for message in messages(result.stdout)] == ["SCHEMA", "RECORD", "RECORD", "STATE"]
+    assert [message["type"] for message in messages(result.stdout)] == [
+        "SCHEMA",
+        "RECORD",
+        "RECORD",
+        "ACTIVATE_VERSION",
+        "STATE",
+    ]
     assert title.endswith("1 of 2 streams failed. The others are complete.")
     assert row == "  months  Pigment failed (500). Run again later. Pigment's answer: oops"
     assert "Traceback" not in result.stderr
@@ -218,44 +261,6 @@ def test_metrics_of_the_sdk_count_every_request(pigment: Pigment, run_command: R
     assert counted == {"metadata": 1, "countries": 2}
     assert sum(counted.values()) == len(pigment.requests)
     assert rows == {"countries": 2}
-
-
-@pytest.mark.parametrize(
-    ("option", "content", "message"),
-    [
-        ("--state", "", "it is empty"),
-        ("--state", "{not json", "it is not JSON"),
-        ("--state", '{"bookmarks": null}', "it is not an object with bookmarks"),
-        ("--state", '{"bookmarks": {"countries": null}}', "each of its bookmarks must be an object"),
-        ("--catalog", "[]", "it is not an object with streams"),
-        ("--catalog", '{"streams": ["countries"]}', "each of its streams must be an object"),
-        ("--catalog", "", "it is empty"),
-    ],
-)
-def test_an_invalid_state_or_catalog_is_named(
-    run_command: RunCommand, tmp_path: Path, option: str, content: str, message: str
-) -> None:
-    path = tmp_path / "given.json"
-    path.write_text(content)
-
-    result = run_command(option, str(path))
-
-    assert result.returncode == 1
-    assert f"{option} {path}: {message}" in result.stderr
-    assert "Traceback" not in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("TAP_PIGMENT_MAX_RETRIES", "many"), ("TAP_PIGMENT_STREAM_OVERRIDES", "{bad")]
-)
-def test_an_unreadable_variable_is_an_error_without_traceback(name: str, value: str) -> None:
-    environment = {**os.environ, "TAP_PIGMENT_API_KEY": API_KEY, "TAP_PIGMENT_APPLICATION_ID": "x", name: value}
-
-    result = run_with_environment(environment)
-
-    assert result.returncode == 1
-    assert "The environment: cannot read a variable that begins with TAP_PIGMENT_: " in result.stderr
-    assert "Traceback" not in result.stderr
 
 
 def test_an_invalid_stream_map_is_an_error_without_traceback(

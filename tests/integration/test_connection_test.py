@@ -8,6 +8,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger("test-check")
 COUNTRIES = "Code;Name\r\nFR;France\r\n"
 KEY_IS_FINE = "ok   Pigment accepts the API key, which has the Modeling Metadata scope and sees 1 application."
+SPOOL_IS_FINE = f"ok   spool_dir: {tempfile.gettempdir()} can be used."
 NO_EXPORT_TRIED = "--   Export scope: not tried, because no extracted block is known."
 NOTHING_TRIED = ["--   Applications and blocks: not tried, because they cannot be listed.", NO_EXPORT_TRIED]
 
@@ -43,10 +45,11 @@ def client_of(config: Mapping[str, Any], **settings: object) -> PigmentClient:
 
 
 def lines(config: Mapping[str, Any], **settings: object) -> list[str]:
-    """Return the lines of a check without the last one, which is about the quota."""
+    """Return the lines of a check without the one about the spool directory, and the last one, about the quota."""
     client = client_of(config, **settings)
     *found, quota = [str(finding) for finding in check_connection(client, Settings.from_config({**config, **settings}))]
     assert quota.startswith("ok   requests_per_window allows 500 in 5 minutes, ")
+    found.remove(SPOOL_IS_FINE)
     return found
 
 
@@ -70,6 +73,7 @@ def test_a_successful_check_lists_its_findings_with_3_requests(pigment: Pigment,
         f"ok   Application Finance ({APPLICATION_ID}): 2 blocks.",
         "ok   Blocks extracted: 1 of 2.",
         "ok   The API key has the Export scope: countries can be exported, with 2 columns.",
+        SPOOL_IS_FINE,
         ("ok   requests_per_window allows 500 in 5 minutes, Pigment 500 for each IP address. This check sent 3."),
     ]
     assert [request.path.rpartition("/v1")[2] for request in pigment.requests] == [
@@ -133,7 +137,8 @@ def test_an_application_without_blocks_that_is_not_listed_fails(pigment: Pigment
     [line] = failed(lines(config, application_id="0b"))
 
     assert line.startswith(
-        "FAIL Application 0b: not found. Check application_id. The API key sees: App 0 (id-0), App 1 ("
+        "FAIL Application 0b: no block is visible. Check application_id, and the access rights of the API key's owner "
+        "in Pigment. The API key sees: App 0 (id-0), App 1 ("
     )
     assert line.endswith(", App 9 (id-9), and 2 more.")
 
@@ -167,12 +172,15 @@ def test_each_application_has_a_line_and_costs_one_request(pigment: Pigment, con
     assert len(pigment.requests) == 2 + 3
 
 
-def test_a_listed_application_without_blocks_is_ok(pigment: Pigment, config: Mapping[str, Any]) -> None:
+def test_a_listed_application_without_blocks_is_a_failure(pigment: Pigment, config: Mapping[str, Any]) -> None:
     found = lines(config)
 
     assert found == [
         KEY_IS_FINE,
-        f"ok   Application Finance ({APPLICATION_ID}): 0 blocks.",
+        (
+            f"FAIL Application Finance ({APPLICATION_ID}): no block is visible. Check application_id, and the access "
+            "rights of the API key's owner in Pigment."
+        ),
         NO_EXPORT_TRIED,
     ]
     assert len(pigment.requests) == 2
@@ -184,7 +192,10 @@ def test_settings_that_include_no_block_are_a_failure(pigment: Pigment, config: 
     found = lines(config, include=["Contries"])
 
     assert found[2:] == [
-        "FAIL Blocks extracted: none of 1. Check include, exclude and block_types.",
+        (
+            'FAIL No block is extracted: 1 block listed, 1 of block_types. include: "Contries" matches no block of '
+            "block_types. Check include, exclude and block_types."
+        ),
         NO_EXPORT_TRIED,
     ]
 
@@ -202,14 +213,15 @@ def test_if_only_views_are_extracted_a_view_is_tried(pigment: Pigment, config: M
     assert len(pigment.requests) == 4
 
 
-def test_views_are_not_listed_if_another_block_can_be_tried(pigment: Pigment, config: Mapping[str, Any]) -> None:
+def test_a_pattern_that_matches_a_view_is_fine(pigment: Pigment, config: Mapping[str, Any]) -> None:
     pigment.add_list("Countries", COUNTRIES)
     pigment.add_view("Overview", COUNTRIES)
 
-    lines(config, block_types=["DimensionList", "View"])
+    found = lines(config, block_types=["DimensionList", "View"], include=["countries", "overview"])
 
-    assert pigment.requested("/views") == []
-    assert len(pigment.requests) == 3
+    assert failed(found) == []
+    assert "ok   Blocks extracted: 2 of 2." in found
+    assert len(pigment.requests) == 4
 
 
 def test_settings_that_include_no_view_are_a_failure(pigment: Pigment, config: Mapping[str, Any]) -> None:
@@ -218,7 +230,9 @@ def test_settings_that_include_no_view_are_a_failure(pigment: Pigment, config: M
 
     found = lines(config, block_types=["View"], exclude=["*view"])
 
-    assert failed(found) == ["FAIL Blocks extracted: none of 2. Check include, exclude and block_types."]
+    assert failed(found) == [
+        "FAIL No block is extracted: 2 blocks listed, 1 of block_types. Check include, exclude and block_types."
+    ]
 
 
 def test_views_are_never_listed_block_by_block(pigment: Pigment, config: Mapping[str, Any]) -> None:
@@ -227,7 +241,8 @@ def test_views_are_never_listed_block_by_block(pigment: Pigment, config: Mapping
 
     found = lines(config, block_types=["View"])
 
-    assert found[2:] == [NO_EXPORT_TRIED]
+    assert [line[:4] for line in found[2:]] == ["--  ", "--  "]
+    assert found[-1] == NO_EXPORT_TRIED
     assert len(pigment.requests) == 3
 
 
@@ -237,7 +252,7 @@ def test_two_streams_with_one_name_are_a_failure(pigment: Pigment, config: Mappi
 
     [line] = failed(lines(config, stream_overrides={"lands": {"name": "countries"}}))
 
-    assert line.startswith("FAIL stream_overrides: two streams have the name countries.")
+    assert line.startswith("FAIL stream_overrides: two streams have the name countries")
 
 
 @pytest.mark.parametrize(
@@ -349,7 +364,7 @@ def test_a_successful_command_has_exit_code_0(pigment: Pigment, run_command: Run
 
     assert result.returncode == 0
     assert result.stdout.splitlines()[0] == KEY_IS_FINE
-    assert [line[:5] for line in result.stdout.splitlines()] == ["ok   "] * 5
+    assert [line[:5] for line in result.stdout.splitlines()] == ["ok   "] * 6
     assert len(pigment.requests) == 3
 
 
@@ -357,7 +372,7 @@ def test_a_failed_command_has_exit_code_1(pigment: Pigment, run_command: RunComm
     result = run_command("--check", config={**config, "api_key": "pgmt_Wr0ngKey", "max_retries": 3})
 
     assert result.returncode == 1
-    assert [line[:5] for line in result.stdout.splitlines()] == ["FAIL ", "--   ", "--   ", "ok   "]
+    assert [line[:5] for line in result.stdout.splitlines()] == ["FAIL ", "--   ", "--   ", "ok   ", "ok   "]
     assert "Traceback" not in result.stderr
     assert "Wr0ngKey" not in result.stdout + result.stderr
     assert len(pigment.requests) == 1
@@ -394,9 +409,40 @@ def test_the_command_reads_settings_from_the_environment(pigment: Pigment) -> No
     assert result.stdout.startswith(KEY_IS_FINE)
 
 
-def test_the_command_writes_no_file(pigment: Pigment, config: Mapping[str, Any], tmp_path: Path) -> None:
+def test_the_command_leaves_no_file(
+    pigment: Pigment, run_command: RunCommand, config: Mapping[str, Any], tmp_path: Path
+) -> None:
     pigment.add_list("Countries", COUNTRIES)
-    (tmp_path / "config.json").write_text(json.dumps({**config, "spool_dir": str(tmp_path)}))
+
+    result = run_command("--check", config={**config, "spool_dir": str(tmp_path)})
+
+    assert result.returncode == 0
+    assert [line[:5] for line in result.stdout.splitlines()] == ["ok   "] * 6
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_a_missing_spool_directory_is_a_failure(
+    pigment: Pigment, run_command: RunCommand, config: Mapping[str, Any], tmp_path: Path
+) -> None:
+    pigment.add_list("Countries", COUNTRIES)
+
+    result = run_command("--check", config={**config, "spool_dir": str(tmp_path / "nowhere")})
+
+    assert result.returncode == 1
+    assert failed(result.stdout.splitlines()) == [
+        (
+            f"FAIL spool_dir: cannot make a directory in {tmp_path / 'nowhere'}: No such file or directory. Set "
+            "spool_dir to a directory that exists and can be written."
+        )
+    ]
+    assert "Traceback" not in result.stderr
+
+
+def test_no_usable_directory_for_temporary_files_is_a_failure(
+    pigment: Pigment, config: Mapping[str, Any], tmp_path: Path
+) -> None:
+    pigment.add_list("Countries", COUNTRIES)
+    (tmp_path / "config.json").write_text(json.dumps(config))
 
     result = subprocess.run(
         [sys.executable, "-m", "tap_pigment", "--config", str(tmp_path / "config.json"), "--check"],
@@ -406,9 +452,10 @@ def test_the_command_writes_no_file(pigment: Pigment, config: Mapping[str, Any],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
     )
 
-    assert result.returncode == 0
-    assert [line[:5] for line in result.stdout.splitlines()] == ["ok   "] * 5
-    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+    assert result.returncode == 1
+    [failure] = failed(result.stdout.splitlines())
+    assert failure.startswith("FAIL spool_dir: cannot make a directory in the system directory for temporary files: ")
+    assert "Traceback" not in result.stderr
 
 
 def test_a_wrong_setting_is_named_before_the_first_request(
@@ -420,3 +467,37 @@ def test_a_wrong_setting_is_named_before_the_first_request(
     assert result.stdout == ""
     assert "'application_id' is a required property" in result.stderr
     assert pigment.requests == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        (
+            {"change_detection": "row", "snapshot_uri": "{folder}/file/below"},
+            "FAIL snapshot_uri: cannot use {folder}/file/below: [Errno 20] Not a directory: '{folder}/file/below'.",
+        ),
+        (
+            {"change_detection": "row", "snapshot_uri": "s4://bucket"},
+            "FAIL snapshot_uri: cannot use s4://bucket: Protocol not known: s4.",
+        ),
+        (
+            {"batch_config": {"encoding": {"format": "jsonl"}, "storage": {"root": "{folder}/file"}}},
+            "FAIL batch_config.storage.root: cannot use {folder}/file: ",
+        ),
+        (
+            {"batch_config": {"encoding": {"format": "jsonl"}, "storage": {"root": "{folder}/new"}}},
+            "ok   batch_config.storage.root: {folder}/new can be used.",
+        ),
+    ],
+)
+def test_stores_are_checked(
+    pigment: Pigment, config: Mapping[str, Any], tmp_path: Path, settings: dict[str, Any], line: str
+) -> None:
+    pigment.add_list("Countries", COUNTRIES)
+    (tmp_path / "file").write_text("")
+    placed = json.loads(json.dumps(settings).replace("{folder}", str(tmp_path)))
+
+    found = lines(config, **placed)
+
+    assert [each for each in found if each.startswith(line.replace("{folder}", str(tmp_path)))]
+    assert len(failed(found)) == line.startswith("FAIL")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_pigment.errors import ApiKeyError, PigmentError, ScopeMissingError, SettingsError
+from tap_pigment.errors import ApiKeyError, PigmentError, ScopeMissingError, SettingsError, StreamsFailedError
 from tests.support.pigment import APPLICATION_ID, CSV, Answer
 from tests.support.taps import written
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.support.pigment import Pigment
-    from tests.support.taps import Discover, MakeTap
+    from tests.support.taps import Discover, MakeTap, RunCommand, RunTap
 
 TABLE = "Country_AAAAAA;Month_BBBBBB;Revenue_CCCCCC;Units_DDDDDD\r\nFR;Jan;10;1\r\nFR;Feb;20;\r\n"
 TEXT = {"type": ["string", "null"]}
@@ -147,11 +147,49 @@ def test_an_override_of_no_key_columns_makes_a_keyless_stream(pigment: Pigment, 
     assert entry(catalog, "countries")["key_properties"] == ["contentHash", "occurrence"]
 
 
-def test_an_override_of_an_unknown_column_lists_the_columns(pigment: Pigment, discover: Discover) -> None:
+@pytest.mark.parametrize(
+    ("override", "problem"),
+    [
+        ({"key_columns": ["Kode"]}, "countries.key_columns: no column Kode in the export. Its columns: Code, Name."),
+        ({"types": {"Kode": "date"}}, "countries.types: no column Kode in the export. Its columns: Code, Name."),
+        ({"types": {"Code": "number"}}, "countries.types: Code is a key column and cannot be a number."),
+    ],
+)
+@pytest.mark.parametrize("has_catalog", [True, False])
+def test_an_override_that_does_not_fit_fails_its_own_stream_only(  # noqa: PLR0913 - fixtures and parameters.
+    pigment: Pigment,
+    discover: Discover,
+    tap: MakeTap,
+    override: dict[str, Any],
+    problem: str,
+    *,
+    has_catalog: bool,
+) -> None:
+    pigment.add_list("Countries", "Code;Name\r\nFR;France\r\n")
+    pigment.add_list("Months", "Code\r\nJan\r\n")
+    overrides = {"countries": override}
+    catalog = discover(stream_overrides=overrides)
+    running = tap(catalog=catalog if has_catalog else None, stream_overrides=overrides, on_stream_error="continue")
+
+    with pytest.raises(StreamsFailedError) as caught:
+        running.sync_all()
+
+    first, second = str(caught.value).splitlines()
+    assert first == "1 of 2 streams failed. The others are complete."
+    assert f"stream_overrides.{problem}" in second
+    assert {message["stream"] for message in written(running) if message["type"] != "STATE"} == {"months"}
+    assert types(catalog, "countries") == {"Code": KEY, "Name": TEXT}
+
+
+def test_discovery_warns_of_an_override_that_does_not_fit(
+    pigment: Pigment, run_command: RunCommand, config: Mapping[str, Any]
+) -> None:
     pigment.add_list("Countries", "Code;Name\r\nFR;France\r\n")
 
-    with pytest.raises(SettingsError, match=r"countries\.key_columns: no column Kode .* Its columns: Code, Name"):
-        discover(stream_overrides={"countries": {"key_columns": ["Kode"]}})
+    ended = run_command("--discover", config={**config, "stream_overrides": {"countries": {"key_columns": ["Kode"]}}})
+
+    assert ended.returncode == 0
+    assert "no column Kode in the export. Its columns: Code, Name. Until then, each sync fails" in ended.stderr
 
 
 def test_an_override_for_no_stream_is_warned_of(
@@ -229,15 +267,19 @@ def test_blocks_of_other_types_are_not_sampled(pigment: Pigment, discover: Disco
         ({"include": ["Cou*"]}, ["countries"]),
         ({"include": ["months"]}, ["months"]),
         ({"include": ["00000001-*"]}, ["countries"]),
-        ({"exclude": ["*"]}, []),
-        ({"exclude": ["*nths"]}, ["countries", "x_y"]),
+        ({"include": ["COUNTRIES", "mONTHS"]}, ["countries", "months"]),
+        ({"include": ["[P&L] by Month"]}, ["p_l_by_month"]),
+        ({"exclude": ["Region (old) [archive]", "x*"]}, ["countries", "months", "p_l_by_month"]),
+        ({"include": ["lands"], "stream_overrides": {"countries": {"name": "lands"}}}, ["lands"]),
+        ({"include": ["countries"], "stream_overrides": {"countries": {"name": "lands"}}}, ["lands"]),
+        ({"exclude": ["*nth*", "re*"]}, ["countries", "x_y"]),
         ({"include": ["Countries", "X / Y"], "exclude": ["x_y"]}, ["countries"]),
     ],
 )
 def test_include_and_exclude_match_names_streams_and_ids(
     pigment: Pigment, discover: Discover, settings: dict[str, Any], streams: list[str]
 ) -> None:
-    for name in ("Countries", "Months", "X / Y"):
+    for name in ("Countries", "Months", "X / Y", "[P&L] by Month", "Region (old) [archive]"):
         pigment.add_list(name, "Code\r\nFR\r\n")
 
     catalog = discover(**settings)
@@ -325,9 +367,41 @@ def test_views_are_listed_by_block_if_pigment_refuses_otherwise(pigment: Pigment
     ]
 
 
-def test_an_application_without_blocks_has_an_empty_catalog(pigment: Pigment, discover: Discover) -> None:
-    assert pigment.blocks == {}
-    assert discover() == {"streams": []}
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({}, f"Application {APPLICATION_ID}: no block is visible. Check application_id, and the access rights"),
+        ({"exclude": ["*"]}, "No block is extracted: 1 block listed, 1 of block_types. Check include, exclude"),
+        (
+            {"include": ["Contries"]},
+            (
+                'No block is extracted: 1 block listed, 1 of block_types. include: "Contries" matches no block of '
+                "block_types. Check include, exclude"
+            ),
+        ),
+        ({"block_types": ["Metric"]}, "No block is extracted: 1 block listed, 0 of block_types. include: "),
+    ],
+    ids=["no block", "all excluded", "misspelt", "other types"],
+)
+@pytest.mark.parametrize("options", [("--discover",), (), ("--check",)], ids=["discover", "sync", "check"])
+def test_nothing_to_extract_is_an_error(  # noqa: PLR0913, PLR0917 - fixtures and parameters.
+    pigment: Pigment,
+    run_command: RunCommand,
+    config: Mapping[str, Any],
+    settings: dict[str, Any],
+    problem: str,
+    options: tuple[str, ...],
+) -> None:
+    if settings:
+        pigment.add_list("Countries", "Code\r\nFR\r\n")
+
+    ended = run_command(*options, config={**config, **settings})
+
+    said = ended.stdout if options == ("--check",) else ended.stderr
+    assert ended.returncode == 1
+    assert problem in said.replace(f"Finance ({APPLICATION_ID})", APPLICATION_ID)
+    assert "Traceback" not in ended.stderr
+    assert options == ("--check",) or ended.stdout == ""
 
 
 def test_a_block_that_cannot_be_read_is_skipped_with_a_warning(
@@ -385,7 +459,6 @@ def test_a_wrong_api_key_fails_discovery(pigment: Pigment, discover: Discover) -
             Answer(200, b'{"items": []}', {"Content-Type": "application/json"}),
             "the response is not a list of blocks.*api_url",
         ),
-        (Answer(200, b'[{"id": 7}]', {"Content-Type": "application/json"}), "empty"),
         (Answer(503, b"maintenance"), r"Pigment failed \(503\).*maintenance"),
     ],
 )
@@ -394,11 +467,16 @@ def test_a_failed_listing_names_where_what_and_the_remedy(
 ) -> None:
     pigment.always_answer("/v1/blocks", answer)
 
-    if message == "empty":  # An item of an unknown type is skipped, whatever else it lacks.
-        assert discover() == {"streams": []}
-    else:
-        with pytest.raises(PigmentError, match=f"^Listing the blocks of application {APPLICATION_ID}: .*{message}"):
-            discover()
+    with pytest.raises(PigmentError, match=f"^Listing the blocks of application {APPLICATION_ID}: .*{message}"):
+        discover()
+
+
+def test_an_item_of_an_unknown_type_is_skipped_whatever_it_lacks(pigment: Pigment, discover: Discover) -> None:
+    listing = [{"id": 7}, {"id": "a1", "name": "Countries", "type": "DimensionList"}]
+    pigment.exports["a1"] = b"Code\r\nFR\r\n"
+    pigment.always_answer("/v1/blocks", Answer(200, json.dumps(listing).encode(), {"Content-Type": "application/json"}))
+
+    assert [item["tap_stream_id"] for item in discover()["streams"]] == ["countries"]
 
 
 def test_an_application_without_its_name_is_an_error(pigment: Pigment, discover: Discover) -> None:
@@ -479,27 +557,64 @@ def test_overrides_that_swap_names_stay_with_their_blocks(pigment: Pigment, disc
     assert sent == {countries: "countries", lands: None}
 
 
-def test_a_cataloged_stream_that_settings_skip_is_warned_of(
-    pigment: Pigment, discover: Discover, tap: MakeTap, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_selected_stream_whose_block_settings_skip_fails(pigment: Pigment, discover: Discover, tap: MakeTap) -> None:
     pigment.add_list("Countries", "Code\r\nFR\r\n")
     pigment.add_list("Months", "Code\r\nJan\r\n")
     catalog = discover()
     running = tap(catalog=catalog, exclude=["months"])
 
-    running.sync_all()
+    with pytest.raises(SettingsError, match=r"^months: it is selected in the catalog, and include, exclude or"):
+        running.sync_all()
 
     assert {message["stream"] for message in written(running) if "stream" in message} == {"countries"}
-    assert "months: skipped, although it is in the catalog, because of include, exclude or block_types" in caplog.text
 
 
-def test_an_include_that_matches_nothing_is_warned_of(
+def test_a_deselected_stream_whose_block_settings_skip_is_no_failure(
+    pigment: Pigment, discover: Discover, run_tap: RunTap
+) -> None:
+    pigment.add_list("Countries", "Code\r\nFR\r\n")
+    pigment.add_list("Months", "Code\r\nJan\r\n")
+    catalog = discover()
+    root = next(item for item in entry(catalog, "months")["metadata"] if item["breadcrumb"] == [])
+    root["metadata"]["selected"] = False
+
+    messages = run_tap(catalog=catalog, exclude=["months"])
+
+    assert {message["stream"] for message in messages if "stream" in message} == {"countries"}
+
+
+def test_each_pattern_that_matches_no_block_is_warned_of(
     pigment: Pigment, discover: Discover, caplog: pytest.LogCaptureFixture
 ) -> None:
     pigment.add_list("Countries", "Code\r\nFR\r\n")
+    pigment.add("Sales", "Metric", "")
 
-    assert discover(include=["contries"]) == {"streams": []}
-    assert "No block is extracted (1 block listed). Check include, exclude and block_types." in caplog.text
+    discover(include=["countries", "Mnths", "Sales"], exclude=["salries", "Sales"])
+
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        'include: "Mnths" matches no block of block_types',
+        'include: "Sales" matches no block of block_types',
+        'exclude: "salries" matches no block',
+    ]
+
+
+def test_a_pattern_that_matches_no_block_fails_the_check(
+    pigment: Pigment, run_command: RunCommand, config: Mapping[str, Any]
+) -> None:
+    pigment.add_list("Countries", "Code\r\nFR\r\n")
+
+    ended = run_command("--check", config={**config, "exclude": ["salries"]})
+
+    assert ended.returncode == 1
+    assert 'FAIL exclude: "salries" matches no block. Correct or remove it.' in ended.stdout.splitlines()
+
+
+def test_override_names_that_differ_only_in_case_are_refused(pigment: Pigment, discover: Discover) -> None:
+    pigment.add_list("Ledger", "Code\r\nFR\r\n")
+    pigment.add_list("Months", "Code\r\nJan\r\n")
+
+    with pytest.raises(SettingsError, match=r"^stream_overrides: two streams have the name LEDGER"):
+        discover(stream_overrides={"months": {"name": "LEDGER"}})
 
 
 def test_a_metric_with_the_name_of_a_transaction_list_ends_the_key(pigment: Pigment, discover: Discover) -> None:

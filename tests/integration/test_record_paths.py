@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.support.pigment import Pigment
-    from tests.support.taps import Discover, MakeTap, Message, RunTap
+    from tests.support.taps import Discover, MakeTap, Message, RunCommand, RunTap
 
 NASTY = (
     'Code;Text;Amount;Open;Since;Wörd "x"\\y\r\n'
@@ -64,6 +64,32 @@ def test_both_record_paths_write_the_same_messages(
     assert len(of_type(blocks, "RECORD")) == 7 + (not key)
     assert without_times(blocks) == without_times(singles)
     assert ("version" in of_type(blocks, "RECORD")[0]) is emits_versions
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"flattening_enabled": True, "flattening_max_depth": 1},
+        {"stream_maps": {"nasty": {"Copy": "Amount", "Twice": "Amount and Amount * 2"}}},
+        {"stream_maps": {"copies": {"__source__": "nasty"}, "nasty": "__NULL__"}},
+    ],
+    ids=["blocks", "flattening", "stream maps", "copies"],
+)
+def test_each_path_writes_the_digits_of_the_export(
+    pigment: Pigment, config: Mapping[str, Any], run_command: RunCommand, settings: Mapping[str, Any]
+) -> None:
+    pigment.add_list("Nasty", NASTY + "8;;12345678901234567.89;;;\r\n")
+    overrides = {"nasty": {"types": TYPES}}
+
+    ended = run_command(config={**config, "stream_overrides": overrides, **settings})
+
+    digits = ["1.10", "-0", "1E-05", "12345678901234567890", "-1.7976931348623157E+308", "4.9E-324"]
+    digits += ["0.1234567890123456789", "12345678901234567.89"]
+    assert re.findall(r'"Amount":(-?\d[^,}]*)', ended.stdout.partition("RECORD")[2]) == digits
+    if "Copy" in str(settings):
+        assert re.findall(r'"Copy":(-?\d[^,}]*)', ended.stdout.partition("RECORD")[2]) == digits
+        assert json.loads(ended.stdout.splitlines()[1])["record"]["Twice"] == 2.2
 
 
 def test_a_deselected_column_is_written_by_neither_path(

@@ -93,9 +93,10 @@ def test_a_run_that_fails_before_its_first_request_reports_none(
 ) -> None:
     pigment.add_list("Countries", "Code;Name\r\nFR;France\r\n")
     catalog = discover()
+    catalog["streams"].append({**catalog["streams"][0], "tap_stream_id": "same_name"})
 
-    with pytest.raises(PigmentError):
-        tap(catalog=catalog, stream_overrides={"countries": {"key_columns": ["Iso"]}})
+    with pytest.raises(PigmentError, match="two of its streams have the name countries"):
+        tap(catalog=catalog)
 
     assert reports(caplog.messages) == []
 

@@ -37,7 +37,7 @@ def test_other_streams_finish_before_the_run_fails(
 ) -> None:
     catalog = discover()
     pigment.always_answer(broken, Answer(500))
-    running = tap(catalog=catalog, on_stream_error="continue", max_retries=0)
+    running = tap(catalog=catalog, on_stream_error="continue", max_retries=0, emit_activate_version_messages=False)
 
     with pytest.raises(StreamsFailedError) as caught:
         running.sync_all()
@@ -323,7 +323,7 @@ def within_a_row(path: Path) -> None:
 def test_a_contradiction_fails_its_stream_as_a_bug_to_be_reported(
     config: Mapping[str, Any], tmp_path: Path, damage: Damage, contradiction: str, settings: Mapping[str, Any]
 ) -> None:
-    messages, report = failed_run(config, tmp_path, damage, **settings)
+    messages, report = failed_run(config, tmp_path, damage, **settings, emit_activate_version_messages=False)
 
     assert report == [
         "1 of 3 streams failed. The others are complete.",

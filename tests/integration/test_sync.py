@@ -27,7 +27,7 @@ def test_each_row_is_a_record_in_the_order_of_the_export(pigment: Pigment, run_t
 
     messages = run_tap()
 
-    assert [message["type"] for message in messages] == ["SCHEMA", "RECORD", "RECORD", "STATE"]
+    assert [message["type"] for message in messages] == ["SCHEMA", "RECORD", "RECORD", "ACTIVATE_VERSION", "STATE"]
     assert records(messages, "countries") == [
         {"Code": "FR", "Name": "France"},
         {"Code": "DE", "Name": "Deutschland"},
@@ -117,7 +117,7 @@ def test_one_state_follows_each_stream(pigment: Pigment, run_tap: RunTap) -> Non
     pigment.add_list("Countries", COUNTRIES)
     pigment.add_list("Months", "Month\r\nJan\r\n")
 
-    messages = run_tap()
+    messages = run_tap(emit_activate_version_messages=False)
 
     assert [message["value"]["bookmarks"] for message in of_type(messages, "STATE")] == [
         {"countries": {"v": 1, "rows": 2}},
@@ -128,7 +128,7 @@ def test_one_state_follows_each_stream(pigment: Pigment, run_tap: RunTap) -> Non
 def test_state_of_other_streams_is_kept(pigment: Pigment, run_tap: RunTap) -> None:
     pigment.add_list("Countries", COUNTRIES)
 
-    messages = run_tap(state={"bookmarks": {"months": {"v": 1, "rows": 12}}})
+    messages = run_tap(state={"bookmarks": {"months": {"v": 1, "rows": 12}}}, emit_activate_version_messages=False)
 
     assert of_type(messages, "STATE")[-1]["value"]["bookmarks"] == {
         "countries": {"v": 1, "rows": 2},
@@ -230,6 +230,7 @@ def test_a_block_deleted_after_discovery_fails_its_stream(
     pigment: Pigment, discover: Discover, run_tap: RunTap
 ) -> None:
     countries = pigment.add_list("Countries", COUNTRIES)
+    pigment.add_list("Months", "Month\r\nJan\r\n")
     catalog = discover()
     del pigment.blocks[countries]
 

@@ -15,6 +15,7 @@ from h2.errors import ErrorCodes
 from tap_pigment.errors import PigmentError, PigmentExportError, ScopeMissingError
 from tap_pigment.exports import ExportDownloader, SpoolDirectory
 from tap_pigment.pigment import Block, BlockType, PigmentClient, export_block, missing_end_proof
+from tap_pigment.run_report import StreamProgress
 from tap_pigment.sandbox.server import serving
 from tap_pigment.settings import Settings
 from tests.support.pigment import API_KEY, CSV, Answer
@@ -137,7 +138,7 @@ class Downloads:
 
     def fetch(self) -> bytes:
         """Return the export that is accepted after all tries."""
-        file = self._downloader.download(REQUEST)
+        file = self._downloader.download(REQUEST, StreamProgress("plan", LOGGER, lambda: 0.0))
         content = file.path.read_bytes()
         file.delete()
         return content

@@ -100,8 +100,8 @@ def snapshots(store: Path) -> list[str]:
 
 
 @dataclass
-class HeldExport:
-    """An export that the server does not send before it is released.
+class HeldResponse:
+    """A response that the server does not send before it is released.
 
     Attributes:
         requested: Set once the request has arrived; the response is made then.
@@ -113,21 +113,27 @@ class HeldExport:
 
 
 class HoldingPigment(Pigment):
-    """A Pigment that can hold the response to one request for an export."""
+    """A Pigment that can hold the response to one request."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._held: HeldExport | None = None
+        self._held: HeldResponse | None = None
+        self._held_path = ""
 
-    def hold_next_export(self) -> HeldExport:
-        """Hold the response to the next request for an export."""
-        self._held = HeldExport()
+    def hold_next(self, path_part: str) -> HeldResponse:
+        """Hold the response to the next request whose path holds `path_part`."""
+        self._held = HeldResponse()
+        self._held_path = path_part
         return self._held
+
+    def hold_next_export(self) -> HeldResponse:
+        """Hold the response to the next request for an export."""
+        return self.hold_next("/export/")
 
     async def __call__(self, scope: AsgiMessage, receive: Receive, send: Send) -> None:
         """Answer one request, later if its response is held."""
         held = self._held
-        if held is None or "/export/" not in scope.get("path", ""):
+        if held is None or self._held_path not in scope.get("path", ""):
             await super().__call__(scope, receive, send)
             return
         self._held = None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema  # type: ignore[import-untyped] # its stubs are a package of their own.
@@ -45,8 +47,6 @@ def extractor(project: Mapping[str, Any]) -> dict[str, Any]:
 
 def kind(schema: Mapping[str, Any]) -> str:
     """Return Meltano's kind of a setting with this JSON schema."""
-    if schema.get("secret"):
-        return "password"
     if "enum" in schema:
         return "options"
     [json_type] = [name for name in schema["type"] if name != "null"]
@@ -59,6 +59,24 @@ def test_project_file_is_valid_by_the_schema_of_meltano(project: Mapping[str, An
     errors = [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(project)]
 
     assert errors == []
+
+
+def test_meltano_writes_the_project_file_as_it_is(project: Mapping[str, Any], tmp_path: Path) -> None:
+    committed = (ROOT / "meltano.yml").read_text(encoding="utf-8")
+    (tmp_path / "meltano.yml").write_text(committed, encoding="utf-8")
+    set_again = ["config", "set", "meltano", "project_id", project["project_id"]]
+
+    subprocess.run(
+        [Path(sys.executable).with_name("meltano"), *set_again],
+        cwd=tmp_path,
+        env=environment(),
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+
+    # If they differ, order the keys and place the comments as Meltano does: run this command in the project.
+    assert (tmp_path / "meltano.yml").read_text(encoding="utf-8") == committed
 
 
 def test_settings_equal_those_of_the_tap(about: Mapping[str, Any], extractor: Mapping[str, Any]) -> None:
@@ -92,9 +110,11 @@ def test_values_equal_the_defaults_of_the_tap(about: Mapping[str, Any], extracto
 
     values = {setting["name"]: setting["value"] for setting in extractor["settings"] if "value" in setting}
 
-    # Meltano needs no default of {}.
+    # Meltano needs no default of {}. It passes every value on, and the tap warns of a setting that is set in vain.
     assert values == {
-        name: schema["default"] for name, schema in properties.items() if schema.get("default") not in (None, {})
+        name: schema["default"]
+        for name, schema in properties.items()
+        if schema.get("default") not in (None, {}) and name != "emit_activate_version_messages"
     }
 
 
@@ -113,7 +133,7 @@ def test_secrets_of_all_plugins_are_sensitive(project: Mapping[str, Any]) -> Non
         f"{plugin['name']} {setting['name']}"
         for plugin in plugins
         for setting in plugin["settings"]
-        if setting["kind"] == "password" and setting.get("sensitive")
+        if setting.get("sensitive")
     }
 
     assert secret == {
@@ -132,3 +152,14 @@ def test_loaders_have_the_tested_versions(project: Mapping[str, Any]) -> None:
         pinned = (ROOT / "tests/targets/requirements" / f"{loader['name']}.txt").read_text().splitlines()
 
         assert loader["pip_url"].split()[0] in pinned
+
+
+def test_targets_page_has_the_tested_versions() -> None:
+    page = (ROOT / "docs/targets.md").read_text(encoding="utf-8")
+    requirements = [path.read_text() for path in (ROOT / "tests/targets/requirements").glob("*.txt")]
+
+    tested = re.findall(r"^\| \*\*(.+?)\*\* \| (\S+) \|", page, re.MULTILINE)
+
+    pinned = [f"{name}=={version}" for name, version in tested]
+    assert len(pinned) == len(requirements)
+    assert all(any(pin in text.splitlines() for text in requirements) for pin in pinned)

@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import hashlib
 import json
+import logging
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +20,7 @@ from tap_pigment import errors
 from tap_pigment.changes import Bookmark, read_bookmark
 from tap_pigment.columns import Column, ColumnType
 from tap_pigment.exports import sql
+from tap_pigment.run_report import Result, StreamProgress, table_lines
 from tap_pigment.settings import SETTINGS
 from tap_pigment.tap import TapPigment
 from tests.support.pigment import API_KEY, APPLICATION_ID
@@ -40,8 +42,12 @@ OWN_SETTINGS: Mapping[str, Any] = json.loads(json.dumps(SETTINGS))["properties"]
 STATED_OTHERWISE = {"api_key": "required", "metadata_api_key": "`api_key`", "spool_dir": "system temp"}
 REQUIRED = {"api_key": API_KEY, "application_id": APPLICATION_ID}
 
-TRY_IT = "pip install uv && uv run --extra sandbox tap-pigment-sandbox run -- meltano run tap-pigment target-duckdb"
-RUN_TESTS = "pip install uv && uv run pytest"
+INSTALL_UV = "python3 -m venv .uv && .uv/bin/pip install -q uv"
+TRY_IT = (
+    f"{INSTALL_UV} && .uv/bin/uv run --no-dev --group demo"
+    " tap-pigment-sandbox run -- meltano run tap-pigment target-duckdb"
+)
+RUN_TESTS = f"{INSTALL_UV} && .uv/bin/uv run pytest"
 
 # Pages whose blocks of text are output of the tap.
 PAGES_WITH_OUTPUT = ("docs/change-detection.md", "docs/operations.md")
@@ -286,9 +292,35 @@ def test_each_error_class_has_a_quoted_message(error_class: str) -> None:
     assert not messages or any(message.startswith(starts) for message in messages)
 
 
+REPORT_STREAMS: dict[str, dict[str, Any]] = {
+    "countries": {"emitted_rows": 9, "received_bytes": 412, "seconds": 0.11, "tries": 1},
+    "gl_transactions": {
+        "emitted_rows": 3_000_120,
+        "deleted_rows": 120,
+        "received_bytes": 310_200_000,
+        "seconds": 92.0,
+        "tries": 2,
+    },
+    "months": {"received_bytes": 1_500, "seconds": 0.2, "tries": 1, "result": Result.UNCHANGED},
+}
+REPORT_LINES = table_lines(
+    [
+        StreamProgress(name, logging.getLogger(), float, **{"result": Result.COMPLETE, **values})
+        for name, values in REPORT_STREAMS.items()
+    ],
+    seconds=93.5,
+)
 OUTPUT_LINES = [
-    line for name in PAGES_WITH_OUTPUT for block in code_blocks(PAGES[name], "text") for line in block.splitlines()
+    line
+    for name in PAGES_WITH_OUTPUT
+    for block in code_blocks(PAGES[name], "text")
+    for line in block.splitlines()
+    if line not in {"Streams of this run:", *REPORT_LINES}
 ]
+
+
+def test_the_report_of_a_run_is_shown_as_it_is_logged() -> None:
+    assert "\n".join(["Streams of this run:", *REPORT_LINES]) in PAGES["docs/operations.md"]
 
 
 @pytest.mark.parametrize("line", OUTPUT_LINES)
@@ -385,8 +417,21 @@ def test_the_readme_has_a_command_once_in_a_block_of_its_own(command: str) -> No
     assert re.findall(rf"^{re.escape(command)}.*", README, flags=re.MULTILINE) == [command]
 
 
-def test_the_readme_has_no_third_command_with_pip_and_uv() -> None:
-    assert README.count("pip install uv && ") == 2
+def test_the_readme_installs_uv_only_in_these_two_commands() -> None:
+    assert README.count(INSTALL_UV) == README.count("pip install") == 2
+
+
+def test_uv_and_the_config_are_in_files_that_git_ignores() -> None:
+    ignored = (ROOT / ".gitignore").read_text("utf-8").splitlines()
+
+    assert {"/.uv/", "/.venv/", "/.meltano/", "config.json"} <= set(ignored)
+
+
+def test_the_readme_says_in_bold_what_a_target_must_support() -> None:
+    [bold] = [text for text in re.findall(r"\*\*(.+?)\*\*", README) if "ACTIVATE_VERSION" in text]
+
+    assert "With the default settings" in bold
+    assert "`change_detection: row`" in bold
 
 
 def test_the_deciding_script_finds_the_test_command() -> None:

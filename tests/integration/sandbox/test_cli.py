@@ -4,11 +4,11 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -159,6 +159,9 @@ def test_a_port_in_use_is_named_in_the_error(capsys: pytest.CaptureFixture[str])
         (["run", "tap-pigment"], "unrecognized arguments: tap-pigment"),
         (["serve", "--", "tap-pigment"], "serve takes no COMMAND; use run"),
         ([], "the following arguments are required: action"),
+        (["serve", "--port", "65536"], "argument --port: '65536' is not allowed; allowed: 0 to 65535"),
+        (["serve", "--rows", "-5"], "argument --rows: '-5' is not allowed; allowed: a whole number of at least 0"),
+        (["serve", "--quota", "many"], "argument --quota: 'many' is not allowed; allowed: a whole number"),
     ],
 )
 def test_an_invalid_command_line_is_explained(
@@ -209,8 +212,22 @@ def test_run_reports_the_files_in_the_folder_of_show(capfd: pytest.CaptureFixtur
     assert "other_folder/warehouse.duckdb" in capfd.readouterr().out
 
 
+def test_run_reports_the_files_again_when_the_command_left_them_unchanged(capfd: pytest.CaptureFixture[str]) -> None:
+    main(["run", "--", *python(WRITE, "output", "0")])
+    capfd.readouterr()
+
+    main(["run", "--", *python("")])
+
+    lines = capfd.readouterr().out.splitlines()
+    assert lines[1:4] == [
+        "What landed where:",
+        "output/warehouse.duckdb (unchanged)",
+        "  main.countries            1 rows",
+    ]
+
+
 @pytest.mark.parametrize(("folder", "code"), [("other_folder", "0"), ("output", "3")])
-def test_run_reports_nothing_without_new_files_or_after_a_failure(
+def test_run_reports_nothing_without_files_or_after_a_failure(
     folder: str, code: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     main(["run", "--", *python(WRITE, folder, code)])
@@ -273,6 +290,8 @@ def test_serve_prints_how_to_connect_and_stops_on_a_signal(number: signal.Signal
     url = config["api_url"]
     assert config == {"api_url": url, "api_key": DEMO_KEY, "application_id": DEMO_APPLICATION_ID}
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/api", url)
+    tap = Path(SCRIPT).with_name("tap-pigment")
+    both = f'"application_ids": ["{DEMO_APPLICATION_ID}", "{DEMO_HR_APPLICATION_ID}"]'
     assert lines == [
         f"Pigment sandbox:                  {url}",
         f"Application FP&A:                 {DEMO_APPLICATION_ID}",
@@ -281,12 +300,21 @@ def test_serve_prints_how_to_connect_and_stops_on_a_signal(number: signal.Signal
         f"API key, Export scope:            {DEMO_EXPORT_KEY}",
         f"API key, Modeling Metadata scope: {DEMO_METADATA_KEY}",
         "",
-        "Paste this into config.json, then run: tap-pigment --config config.json",
+        "1. Save this as config.json:",
+        "",
         "{",
         f'  "api_url": "{url}",',
         f'  "api_key": "{DEMO_KEY}",',
         f'  "application_id": "{DEMO_APPLICATION_ID}"',
         "}",
+        "",
+        f"For both applications, replace its last line by: {both}",
+        "",
+        "2. Try these commands in another terminal, in the folder of config.json:",
+        "",
+        f"{tap} --config config.json --check",
+        f"{tap} --config config.json --discover > catalog.json",
+        f"{tap} --config config.json --catalog catalog.json > messages.jsonl",
         "",
         "Press Ctrl-C to stop.",
     ]
@@ -312,29 +340,78 @@ def test_run_forwards_signals_to_the_command(number: signal.Signals) -> None:
     assert (process.returncode, errors) == (number + 40, "")
 
 
-def test_serve_with_tls_prints_the_path_of_the_certificate(capsys: pytest.CaptureFixture[str]) -> None:
-    returned = threading.Event()
+@pytest.mark.parametrize(
+    ("redirection", "message"),
+    [
+        (">&-", "stdout is closed; connect it to a terminal, a file or a pipe"),
+        pytest.param(
+            ">/dev/full",
+            "stdout: No space left on device",
+            marks=pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full"),
+        ),
+    ],
+)
+def test_serve_without_a_usable_stdout_ends_with_one_line(redirection: str, message: str) -> None:
+    command = f"{shlex.quote(SCRIPT)} serve --rows 5 {redirection}"
 
-    def send_sigterm() -> None:
-        while not returned.wait(0.1):
-            os.kill(os.getpid(), signal.SIGTERM)
+    completed = subprocess.run(["/bin/sh", "-c", command], stderr=subprocess.PIPE, text=True, check=False)
 
-    previous = signal.signal(signal.SIGTERM, lambda _number, _frame: None)
-    sender = threading.Thread(target=send_sigterm)
-    sender.start()
-    try:
-        code = main(["serve", "--tls"])
-    finally:
-        returned.set()
-        sender.join()
-        signal.signal(signal.SIGTERM, previous)
+    assert completed.returncode == 1
+    assert completed.stderr == f"tap-pigment-sandbox: {message}\n"
 
-    lines = capsys.readouterr().out.splitlines()
-    assert code == 0
-    assert re.fullmatch(r"Pigment sandbox:                  https://localhost:\d+/api", lines[0])
-    assert re.fullmatch(
-        r"Certificate:                      .*/ca\.pem \(set REQUESTS_CA_BUNDLE to this path\)", lines[1]
-    )
+
+def test_config_and_commands_of_serve_work_as_printed(tmp_path: Path) -> None:
+    with started("serve", "--rows", "5") as process:
+        lines = lines_until(process, "Press Ctrl-C to stop.")
+        (tmp_path / "config.json").write_text("\n".join(lines[lines.index("{") : lines.index("}") + 1]), "utf-8")
+        commands = [line for line in lines if " --config config.json " in line]
+
+        exit_codes = [subprocess.run(["/bin/sh", "-c", line], check=False).returncode for line in commands]
+
+    assert exit_codes == [0, 0, 0]
+    messages = (tmp_path / "messages.jsonl").read_text("utf-8").splitlines()
+    assert sum(json.loads(line).get("stream") == "countries" for line in messages) > 1
+
+
+def test_both_applications_are_extracted_with_the_line_of_serve(tmp_path: Path) -> None:
+    with started("serve", "--rows", "5") as process:
+        lines = lines_until(process, "Press Ctrl-C to stop.")
+        [hint] = [line for line in lines if line.startswith("For both applications")]
+        config = lines[lines.index("{") : lines.index("}")]
+        config[-1] = hint.partition(": ")[2]
+        (tmp_path / "config.json").write_text("\n".join([*config, "}"]), "utf-8")
+
+        discovered = subprocess.run(
+            [Path(SCRIPT).with_name("tap-pigment"), "--config", "config.json", "--discover"],
+            capture_output=True,
+            check=True,
+        )
+
+    streams = {entry["stream"] for entry in json.loads(discovered.stdout)["streams"]}
+    assert {stream.partition("_")[0] for stream in streams} == {"fp", "hr"}
+
+
+def test_the_tap_is_printed_relative_to_the_folder_of_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(sys.prefix).parent)
+
+    with started("serve", "--rows", "5") as process:
+        lines = lines_until(process, "Press Ctrl-C to stop.")
+
+    relative = Path(SCRIPT).with_name("tap-pigment").relative_to(Path(sys.prefix).parent)
+    assert f"{relative} --config config.json --check" in lines
+
+
+def test_the_check_over_tls_works_as_printed(tmp_path: Path) -> None:
+    with started("serve", "--tls", "--rows", "5") as process:
+        lines = lines_until(process, "Press Ctrl-C to stop.")
+        (tmp_path / "config.json").write_text("\n".join(lines[lines.index("{") : lines.index("}") + 1]), "utf-8")
+        [trust] = [line for line in lines if line.startswith("export REQUESTS_CA_BUNDLE=")]
+        [check] = [line for line in lines if line.endswith("--check")]
+
+        checked = subprocess.run(["/bin/sh", "-c", f"{trust}\n{check}"], capture_output=True, text=True, check=False)
+
+    assert lines[0].startswith("Pigment sandbox:                  https://localhost:")
+    assert checked.returncode == 0, checked.stderr + checked.stdout
 
 
 @pytest.mark.parametrize("missing", ["hypercorn", "starlette", "trustme"])
@@ -346,5 +423,7 @@ def test_without_the_extra_the_error_names_the_install_command(missing: str) -> 
 
     assert completed.returncode == 1
     assert re.fullmatch(
-        rf'tap-pigment-sandbox: {missing}\S* is missing: pip install "tap-pigment\[sandbox\]"\n', completed.stderr
+        rf"tap-pigment-sandbox: {missing}\S* is missing\. Install tap-pigment with its extra `sandbox`; "
+        r"in a clone: pip install '\.\[sandbox\]'\n",
+        completed.stderr,
     )

@@ -43,9 +43,9 @@ def test_name_of_an_override_replaces_the_derived_one() -> None:
 
 
 def test_two_streams_of_one_name_are_an_error() -> None:
-    overrides = {"sales_eu": {"name": "countries"}}
+    overrides = {"sales_eu": {"name": "COUNTRIES"}}
 
-    with pytest.raises(SettingsError, match=r"^stream_overrides: two streams have the name countries\."):
+    with pytest.raises(SettingsError, match=r"^stream_overrides: two streams have the name COUNTRIES; upper and lower"):
         stream_sources([SALES, COUNTRIES], {}, settings(stream_overrides=overrides))
 
 
@@ -58,18 +58,43 @@ def test_two_streams_of_one_name_are_an_error() -> None:
         pytest.param(["id-1"], [], True, id="block id"),
         pytest.param(["Countries"], [], False, id="other block"),
         pytest.param(["*"], ["id-?"], False, id="excluded"),
+        pytest.param(["SALES*"], [], True, id="upper case"),
+        pytest.param(["sales (eu)"], [], True, id="exact name in lower case"),
+        pytest.param(["derived"], [], True, id="derived name"),
     ],
 )
 def test_include_and_exclude_match_names_and_ids(include: list[str], exclude: list[str], *, expected: bool) -> None:
-    source = StreamSource(StreamName("sales_eu"), SALES, StreamOverride())
+    source = StreamSource(StreamName("sales_eu"), SALES, StreamOverride(), "derived")
 
     assert is_included(source, settings(include=include, exclude=exclude)) is expected
 
 
+def test_a_name_with_brackets_matches_itself_and_as_a_glob() -> None:
+    block = Block("id-3", "[P&L] by Month", BlockType.TABLE, "app-1")
+    source = StreamSource(StreamName("p_l_by_month"), block, StreamOverride())
+
+    assert is_included(source, settings(include=["[P&L] by Month"]))
+    assert is_included(source, settings(include=["[[]P&L[]] by *"]))
+    assert not is_included(source, settings(include=["[P&L] by *"]))
+
+
 def test_block_types_select_blocks() -> None:
-    found = included_sources([SALES, COUNTRIES], {}, settings(block_types=["DimensionList"]))
+    found, idle = included_sources([SALES, COUNTRIES], {}, settings(block_types=["DimensionList"]))
 
     assert [source.block.id for source in found] == ["id-2"]
+    assert idle == ()
+
+
+def test_patterns_that_match_no_block_are_idle() -> None:
+    patterns = {"include": ["countries", "Sales*", "x"], "exclude": ["sales*", "y"], "block_types": ["DimensionList"]}
+
+    _, idle = included_sources([SALES, COUNTRIES], {}, settings(**patterns))
+
+    assert idle == (
+        'include: "Sales*" matches no block of block_types',
+        'include: "x" matches no block of block_types',
+        'exclude: "y" matches no block',
+    )
 
 
 def test_override_by_block_id_wins_over_one_by_name() -> None:

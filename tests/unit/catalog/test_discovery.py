@@ -9,7 +9,6 @@ import pytest
 from tap_pigment.catalog.blocks import ModelNames, StreamSource
 from tap_pigment.catalog.discovery import define
 from tap_pigment.columns import ColumnType, RowKey, StreamName
-from tap_pigment.errors import SettingsError
 from tap_pigment.exports import ExportSample
 from tap_pigment.pigment import Block, BlockType, ColumnMetadata
 from tap_pigment.settings import Settings, StreamOverride
@@ -124,8 +123,12 @@ def test_every_column_is_text_without_inference() -> None:
         ),
     ],
 )
-def test_override_that_does_not_fit_the_export_is_an_error(override: StreamOverride, message: str) -> None:
-    with pytest.raises(SettingsError) as raised:
-        definition(BlockType.DIMENSION_LIST, "Code_AAAAAA;Name_BBBBBB", "1;One", override=override)
+def test_override_that_does_not_fit_is_the_failure_of_a_definition_without_it(
+    override: StreamOverride, message: str
+) -> None:
+    found = definition(BlockType.DIMENSION_LIST, "Code_AAAAAA;Name_BBBBBB", "1;One", override=override)
 
-    assert str(raised.value) == message
+    plain = definition(BlockType.DIMENSION_LIST, "Code_AAAAAA;Name_BBBBBB", "1;One")
+    assert str(found.failure) == message
+    assert (found.columns, found.key) == (plain.columns, plain.key)
+    assert found.source.override == override

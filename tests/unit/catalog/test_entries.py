@@ -34,8 +34,10 @@ def resolved(
         "metadata": metadata,
     }
     settings = Settings.from_config({"api_key": "k", "application_id": "app-1", **config})
-    catalog = resolve_catalog(Catalog.from_dict({"streams": [entry]}), settings)
-    found: dict[str, Any] = catalog.to_dict()["streams"][0]
+    resolved_catalog = resolve_catalog(Catalog.from_dict({"streams": [entry]}), settings)
+    if failure := resolved_catalog.failures.get("plan"):
+        raise failure
+    found: dict[str, Any] = resolved_catalog.catalog.to_dict()["streams"][0]
     return found
 
 

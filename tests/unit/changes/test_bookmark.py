@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tap_pigment.changes.bookmark import Bookmark, next_version, read_bookmark
+from tap_pigment.columns import ColumnType
 
 DIGEST = "0123456789abcdef" * 4
 BODY = "0123456789abcdef" * 2
@@ -22,6 +23,11 @@ SNAPSHOT = "20261124T020000000000Z-" + "0123456789abcdef" * 2
             Bookmark(12, digest=DIGEST, snapshot=SNAPSHOT, body=BODY, version=1795000000000),
             {"v": 1, "rows": 12, "digest": DIGEST, "snapshot": SNAPSHOT, "body": BODY, "version": 1795000000000},
         ),
+        (
+            Bookmark(12, types={"Rate": ColumnType.NUMBER, "Since": ColumnType.DATE}),
+            {"v": 1, "rows": 12, "types": {"Rate": "number", "Since": "date"}},
+        ),
+        (Bookmark(12, names={"Rate (%)": "rate"}), {"v": 1, "rows": 12, "names": {"Rate (%)": "rate"}}),
     ],
 )
 def test_bookmark_is_read_as_it_was_written(bookmark: Bookmark, state: dict[str, Any]) -> None:
@@ -60,6 +66,13 @@ def test_state_of_unknown_format_is_no_bookmark(state: dict[str, Any]) -> None:
 )
 def test_text_of_another_form_names_no_snapshot(name: object) -> None:
     assert read_bookmark({"v": 1, "rows": 12, "snapshot": name}) == Bookmark(12)
+
+
+@pytest.mark.parametrize(
+    "names", [["Code"], "Code", {"A": 7}, {"A": "x", "B": "X"}, {"A": "CONTENTHASH"}, {"A": "occurrence"}]
+)
+def test_names_that_no_run_leaves_are_ignored(names: object) -> None:
+    assert read_bookmark({"v": 1, "rows": 12, "names": names}) == Bookmark(12)
 
 
 @pytest.mark.parametrize("member", ["digest", "body", "version"])

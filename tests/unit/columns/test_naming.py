@@ -109,7 +109,7 @@ def test_ids_with_the_same_start_give_two_names() -> None:
     [
         (["departments_ITJAES", "_month_GDBAK8"], ["departments_ITJAES", "_month_GDBAK8"]),
         (["Étage", "code lié", "🎉"], ["Étage", "code lié", "🎉"]),
-        (["a.b", "c[d]", "e*?"], ["a_b", "c_d_", "e__"]),
+        (["a.b", "c[d]", "e*?", "f\0g"], ["a_b", "c_d_", "e__", "f_g"]),
         (["a", "a", "a"], ["a", "a_2", "a_3"]),
         (["a", "a", "a_2"], ["a", "a_3", "a_2"]),
         (["a_2", "a", "a", "a_3"], ["a_2", "a", "a_4", "a_3"]),
@@ -139,6 +139,43 @@ def test_a_technical_header_is_kept_if_possible(headers: list[str], expected: li
 )
 def test_a_display_name_becomes_snake_case(headers: list[str], expected: list[str]) -> None:
     assert column_names(headers, friendly=True) == tuple(expected)
+
+
+LONG = "total_cost_of_ownership_including_depreciation_and_all_overheads_in_eur_budget"
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        (
+            [f"{LONG}_BBBBB1", f"{LONG}_BBBBB2"],
+            [
+                "total_cost_of_ownership_including_depreciation_and_all_o_BBBBB1",
+                "total_cost_of_ownership_including_depreciation_and_all_o_BBBBB2",
+            ],
+        ),
+        (["x" * 56 + "_ABC123"], ["x" * 56 + "_ABC123"]),
+        (["x" * 57 + "_ABC123"], ["x" * 56 + "_ABC123"]),
+        (["x" * 55 + "__y_ABC123"], ["x" * 55 + "_ABC123"]),
+        (["x" * 63], ["x" * 63]),
+        (["x" * 64] * 2, ["x" * 54 + "_7ce10097", "x" * 52 + "_7ce10097_2"]),
+        (["é" * 28 + "_ABC123"], ["é" * 28 + "_ABC123"]),
+        (["xé" * 19 + "_ABC123"], ["xé" * 18 + "x_ABC123"]),
+        (["x" * 80 + "_ABC123"] * 3, ["x" * 56 + "_ABC123", "x" * 54 + "_ABC123_2", "x" * 54 + "_ABC123_3"]),
+        (["x" * 63, "X" * 63], ["x" * 63, "X" * 52 + "_f7b6b946_2"]),
+    ],
+)
+def test_a_long_technical_name_is_cut_and_keeps_its_suffix(headers: list[str], expected: list[str]) -> None:
+    assert column_names(headers, friendly=False) == tuple(expected)
+
+
+def test_a_long_display_name_ends_with_a_hash_of_its_whole_name() -> None:
+    headers = [f"{LONG.replace('_', ' ')}, {currency} (ABC123)" for currency in ("EUR", "USD")]
+
+    assert column_names(headers, friendly=True) == (
+        "total_cost_of_ownership_including_depreciation_and_all_9098004e",
+        "total_cost_of_ownership_including_depreciation_and_all_63ab9620",
+    )
 
 
 @pytest.mark.parametrize(
@@ -213,7 +250,10 @@ HEADERS = st.lists(
     st.one_of(
         st.sampled_from(["a", "A", "a_2", "a_2_2", "a_3", "a.b", "a_b", "", "column_1", "column_2", *RESERVED]),
         st.sampled_from(["contentHash_2", "occurrence_2", "Occurrence"]),
+        st.sampled_from(["x" * 63, "X" * 64, "é" * 32, "🎉" * 40 + "_ABC123", "é" * 40 + "_ABC123"]),
         st.text(max_size=10),
+        st.text(max_size=80),
+        st.builds("{}_{}".format, st.text(min_size=50, max_size=90), st.sampled_from(["ABC123", "ABC124"])),
     ),
     max_size=12,
 )
@@ -226,15 +266,46 @@ def test_column_names_are_unique_without_regard_to_case(headers: list[str], frie
     assert len(names) == len(headers)
     assert len({name.casefold() for name in names} | RESERVED_IN_ANY_CASE) == len(names) + 3
     assert "" not in names
-    assert not re.search(r"[.\[\]*?]", "".join(names))
+    assert not re.search(r"[.\[\]*?\0]", "".join(names))
+    assert max([len(name.encode()) for name in names], default=0) <= 63
+
+
+@given(HEADERS, st.data(), st.booleans())
+def test_a_name_without_conflicts_does_not_depend_on_other_columns(
+    headers: list[str],
+    data: st.DataObject,
+    friendly: bool,  # noqa: FBT001 - drawn by Hypothesis.
+) -> None:
+    header = data.draw(st.sampled_from([f"{LONG}_BBBBB1", "Ünit " * 20, "q" * 63, "Plan 7"]))
+
+    (alone,) = column_names([header], friendly=friendly)
+    name = column_names([*headers, header], friendly=friendly)[-1]
+
+    assert name == alone
 
 
 @given(
     st.lists(
-        st.text(min_size=1).filter(lambda text: not set(text) & set(".[]*?")), unique_by=lambda text: text.casefold()
+        st.text(min_size=1, max_size=15).filter(lambda text: not set(text) & set(".[]*?\0")),
+        unique_by=lambda text: text.casefold(),
     )
 )
 def test_technical_headers_without_conflicts_are_kept(headers: list[str]) -> None:
     headers = [header for header in headers if header.casefold() not in RESERVED_IN_ANY_CASE]
 
     assert column_names(headers, friendly=False) == tuple(headers)
+
+
+FEW_NAMES = st.lists(st.sampled_from(["Revenue (€)", "Revenue ($)", "revenue", "Cost", "COST", "cost_2"]), unique=True)
+
+
+@given(st.lists(FEW_NAMES, min_size=2, max_size=4))
+def test_a_column_keeps_its_name_in_later_runs(runs: list[list[str]]) -> None:
+    known: dict[str, str] = {}
+
+    for headers in runs:
+        names = dict(zip(headers, column_names(headers, friendly=True, known=known), strict=True))
+
+        assert len({name.casefold() for name in names.values()}) == len(headers)
+        assert {header: names[header] for header in headers if header in known}.items() <= known.items()
+        known |= names

@@ -21,6 +21,7 @@ COUNTS = (
     "is_irregular",
     "rows",
     "cell_bytes",
+    "has_nul",
 )
 
 
@@ -54,6 +55,7 @@ def test_the_counts_of_a_written_table_are_right(body: Body) -> None:
         "is_irregular": False,
         "rows": len(body.table) - 1,
         "cell_bytes": sum(len(cell.encode()) for row in body.table for cell in row),
+        "has_nul": any("\0" in cell for row in body.table for cell in row),
     }
     assert counter.header == tuple(body.table[0])
     assert counter.has_width(width)

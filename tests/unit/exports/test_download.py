@@ -24,6 +24,7 @@ from tap_pigment.errors import (
 )
 from tap_pigment.exports import ExportDownloader, SpoolDirectory
 from tap_pigment.pigment import ApiRequest, PigmentClient, Scope
+from tap_pigment.run_report import StreamProgress
 from tap_pigment.settings import Settings
 from tests.support.taps import Clock
 from tests.unit.exports.disk import largest_file
@@ -124,7 +125,8 @@ class Downloads:
 
     def download(self) -> ExportFile:
         """Download an export."""
-        return self._downloader.download(REQUEST)
+        self.progress = StreamProgress("plan", LOGGER, Clock())
+        return self._downloader.download(REQUEST, self.progress)
 
     def files(self) -> list[Path]:
         """Return the files of exports on disk."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -279,6 +281,34 @@ def test_what_spills_to_disk_is_in_the_spool_directory(tmp_path: Path) -> None:
     session.close()
 
     assert folder == (str(spool.path()),)
+
+
+# A signal in the middle of the import, which would raise an error there. The import is of a process of its own.
+INTERRUPTED_IMPORT = """
+import os, signal, sys
+from tap_pigment.exports import preload
+
+def stop(number, frame):
+    sys.exit("complete" if hasattr(sys.modules.get("duckdb"), "connect") else "in the middle")
+
+class Interruption:
+    def find_spec(self, name, path=None, target=None):
+        if name == "_duckdb":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+signal.signal(signal.SIGTERM, stop)
+sys.meta_path.insert(0, Interruption())
+preload()
+print("not stopped")
+"""
+
+
+def test_a_signal_waits_for_the_end_of_the_import() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", "complete\n")
 
 
 def test_extensions_are_neither_installed_nor_loaded(database: StreamDatabase) -> None:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import pytest
 
-from tap_pigment.exports import Prefetcher
+from tap_pigment.exports import Prefetcher, in_thread
 from tests.support.taps import TIMEOUT_SECONDS, eventually
 
 Item = TypeVar("Item")
@@ -254,3 +254,35 @@ def test_an_item_that_is_taken_again_begins_no_more_than_agreed() -> None:
         assert eventually(lambda: work.begun == [0, 1])
 
     assert work.most_ahead == 1
+
+
+def test_work_in_a_thread_returns_its_result_or_raises_its_error() -> None:
+    workers: list[threading.Thread] = []
+
+    def work() -> int:
+        workers.append(threading.current_thread())
+        return 7
+
+    def fail() -> int:
+        raise ValueError("it is bad")
+
+    assert in_thread(work) == 7
+    assert workers != [threading.current_thread()]
+    with pytest.raises(ValueError, match="it is bad"):
+        in_thread(fail)
+
+
+def test_work_runs_in_fewer_threads_than_its_depth() -> None:
+    together = threading.Barrier(2, timeout=TIMEOUT_SECONDS)
+    workers: list[str] = []
+
+    def work(item: int) -> int:
+        together.wait()
+        workers.append(threading.current_thread().name)
+        return item
+
+    prefetcher = Prefetcher(work, 8, discard=ignore, threads=2)
+
+    with prefetcher.started(range(8)):
+        assert eventually(lambda: len(workers) == 8)
+    assert set(workers) == {"prefetch-0", "prefetch-1"}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tap_pigment.columns import ColumnType, RowKey
 from tap_pigment.errors import CellTypeError, KeysNotUniqueError, MalformedExportError
-from tap_pigment.exports import KeptColumns, check_64_bits, validate
+from tap_pigment.exports import KeptColumns, check_64_bits, nul_warning, validate
 from tests.support.export_files import columns_of, csv_bytes, export_file, stream_database, validated_export
 from tests.unit.columns.cells import CELLS
 
@@ -137,6 +137,42 @@ def test_whole_numbers_of_more_than_64_bits_are_counted(
         "plan: column a: 2 whole numbers have more than 64 bits, the most in Parquet. Set stream_overrides.plan.types "
         'to {"a": "text"}, or use jsonl.'
     )
+
+
+# NUL characters
+
+
+def test_cells_with_nul_are_counted_and_the_first_is_named(session: DuckDBSession, tmp_path: Path) -> None:
+    file = export_file(tmp_path, b'Code;Name;Note\nA;a;b\nB;c;"d\0;e"\nC;\0;\0\n\0;;\n')
+
+    with validated_export(session, file, columns_of(file.header), RowKey()) as export:
+        warning = nul_warning(export.table, columns_of(file.header))
+
+    assert warning == (
+        "plan: column Note, row 2: the cell holds a NUL character (3 rows in all). PostgreSQL refuses it: set "
+        "sanitize_null_text_characters: true in target-postgres, or correct the cell in Pigment."
+    )
+
+
+def test_a_single_cell_with_nul_is_not_counted(session: DuckDBSession, tmp_path: Path) -> None:
+    file = export_file(tmp_path, b"Code;Name\nA;\0\nB;b\n")
+
+    with validated_export(session, file, columns_of(file.header), RowKey()) as export:
+        warning = nul_warning(export.table, columns_of(file.header))
+
+    assert warning
+    assert warning.startswith("plan: column Name, row 1: the cell holds a NUL character. PostgreSQL")
+
+
+@pytest.mark.parametrize("selected", [0, 1])
+def test_cells_with_nul_that_are_not_emitted_are_no_warning(
+    session: DuckDBSession, tmp_path: Path, selected: int
+) -> None:
+    file = export_file(tmp_path, b"Code;Na\0me;Note\nA;a;\0\n")
+    columns = columns_of(file.header)[:selected]
+
+    with validated_export(session, file, columns, RowKey()) as export:
+        assert nul_warning(export.table, columns) is None
 
 
 # Keys

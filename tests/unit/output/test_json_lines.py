@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from singer_sdk.singerlib.json import serialize_json
 
 from tap_pigment.columns import ColumnType, RowKey
 from tap_pigment.errors import InvariantError
@@ -18,6 +19,7 @@ from tap_pigment.output import (
     deletion_blocks,
     number_identical_rows,
     record_blocks,
+    with_exact_numbers,
 )
 from tests.support.export_files import (
     columns_of,
@@ -29,7 +31,7 @@ from tests.support.export_files import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from tap_pigment.exports import DuckDBSession
@@ -68,7 +70,15 @@ TYPES = {
 }
 
 
-def lines(blocks: Iterable[tuple[bytes, int]]) -> list[dict[str, Any]]:
+def with_digits(line: str) -> dict[str, Any]:
+    """Return a line of JSON in which each number is the text that was written."""
+    found: dict[str, Any] = json.loads(line, parse_float="number {}".format, parse_int="number {}".format)
+    return found
+
+
+def lines(
+    blocks: Iterable[tuple[bytes, int]], read: Callable[[str], dict[str, Any]] = json.loads
+) -> list[dict[str, Any]]:
     """Return the lines of blocks as JSON, after a check of their number."""
     found = []
     for block, count in blocks:
@@ -76,7 +86,7 @@ def lines(blocks: Iterable[tuple[bytes, int]]) -> list[dict[str, Any]]:
         # Not splitlines, for which other characters end a line too.
         block_lines = block.decode().split("\n")[:-1]
         assert len(block_lines) == count
-        found += [json.loads(line) for line in block_lines]
+        found += [read(line) for line in block_lines]
     return found
 
 
@@ -111,10 +121,11 @@ def test_both_record_paths_give_equal_records(  # noqa: PLR0913, PLR0917 - drawn
         occurrences = number_identical_rows(export, columns) if export.may_repeat else None
         record_rows = RecordSet(export.table, columns, key, occurrences, selection, marks_deletions=marks_deletions)
         singles = list(record_rows.records())
-        messages = lines(record_blocks(record_rows, before=BEFORE, after=AFTER))
+        messages = lines(record_blocks(record_rows, before=BEFORE, after=AFTER), with_digits)
 
     assert [list(message) for message in messages] == [["type", "stream", "record", "time_extracted"]] * len(messages)
-    assert as_text(message["record"] for message in messages) == as_text(singles)
+    written = [with_digits(serialize_json(with_exact_numbers(record))) for record in singles]
+    assert as_text(message["record"] for message in messages) == as_text(written)
 
 
 @FEW

