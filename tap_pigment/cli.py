@@ -25,7 +25,7 @@ from tap_pigment.exports import DuckDBSession, SpoolDirectory, in_thread
 from tap_pigment.input_files import read_catalog, read_state, read_state_or_wrapped
 from tap_pigment.output import checked_stdout
 from tap_pigment.pigment import PigmentClient
-from tap_pigment.redaction import redacted
+from tap_pigment.redaction import PRINTABLE_RECORDS, printable, redacted
 from tap_pigment.stream_failures import STREAM_ERRORS, error_message
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def run_snapshots(action: str, settings: Settings, state: IO[bytes] | None) -> N
     else:
         lines = _pruned(store, named, settings)
     for line in lines:
-        click.echo(line)
+        click.echo(printable(line))
 
 
 def _pruned(store: SnapshotStore, named: Mapping[str, str], settings: Settings) -> Iterator[str]:
@@ -126,7 +126,8 @@ class PigmentCommand(SingerCommand):
             with checked_stdout():
                 return super().main(*args, **kwargs)
         except STREAM_ERRORS as error:
-            self.logger.error("%s", error_message(error))  # noqa: TRY400 - the message is all there is to report.
+            lines = error_message(error).split("\n")  # Line breaks that an error quotes are escaped.
+            self.logger.error("\n".join(["%s"] * len(lines)), *lines)  # noqa: TRY400 - the message is all there is.
             sys.exit(1)
         except ConfigValidationError as error:  # The SDK catches it in a sync and in --discover, not in --test.
             for problem in error.errors:
@@ -136,6 +137,7 @@ class PigmentCommand(SingerCommand):
 
 def pigment_command(command: click.Command, logger: logging.Logger) -> PigmentCommand:
     """Return the SDK's command line with the options of this tap."""
+    logger.addFilter(PRINTABLE_RECORDS)
     check = click.Option(
         ["--check", "check_only"],
         is_flag=True,

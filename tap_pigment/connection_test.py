@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tap_pigment.catalog import export_request, included_sources, no_block_visible
+from tap_pigment.catalog import ModelNames, define, export_request, included_sources, no_block_visible
 from tap_pigment.errors import PigmentError, counted
 from tap_pigment.exports import SpoolDirectory, fetch_sample
 from tap_pigment.output import check_store
 from tap_pigment.pigment import WINDOW_REQUESTS, BlockType
+from tap_pigment.redaction import printable, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +40,7 @@ class Finding:
 
     def __str__(self) -> str:
         """Return the finding as a line."""
-        return f"{self.mark:<4} {self.text}"
+        return f"{self.mark:<4} {shortened(printable(self.text))}"
 
 
 _NO_EXPORT_TRIED = Finding(Mark.NOT_TRIED, "Export scope: not tried, because no extracted block is known.")
@@ -111,11 +112,15 @@ def _check_exports(
 
 
 def _check_export(client: PigmentClient, source: StreamSource, settings: Settings) -> Finding:
-    """Return whether a stream's block can be exported; only its header is read."""
+    """Return whether a stream's block can be exported, and its settings fit; only its header is read."""
     try:
         sample = fetch_sample(client, export_request(source, settings), rows=0)
     except PigmentError as error:
         return Finding(Mark.FAIL, str(error))
+    # Names of metrics and lists only matter for types, which nothing is inferred for here.
+    definition = define(source, sample, settings, ModelNames(frozenset(), frozenset()))
+    if definition.failure:
+        return Finding(Mark.FAIL, str(definition.failure))
     columns = counted(len(sample.header), "column")
     return Finding(Mark.OK, f"The API key has the Export scope: {source.name} can be exported, with {columns}.")
 

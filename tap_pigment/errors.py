@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tap_pigment.redaction import printable, shortened
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 class PigmentError(Exception):
     """A failure that is reported in one line, without a traceback."""
+
+    def __str__(self) -> str:
+        """Return the message; whatever it quotes is printable and short."""
+        return shortened(printable(super().__str__()))
 
 
 class SettingsError(PigmentError):
@@ -104,11 +110,17 @@ class StreamsFailedError(PigmentError):
     """
 
     def __init__(self, failures: Mapping[str, str], streams: int) -> None:
-        width = max(map(len, failures))
+        messages = {shortened(printable(name)): printable(message) for name, message in failures.items()}
+        width = max(map(len, messages))
         # The name stands in front of each row, so a message need not repeat it.
-        rows = [f"  {name:{width}}  {message.removeprefix(f'{name}: ')}" for name, message in failures.items()]
+        rows = [f"  {name:{width}}  {message.removeprefix(f'{name}: ')}" for name, message in messages.items()]
         others = "" if len(failures) == streams else " The others are complete."
-        super().__init__("\n".join([f"{len(failures):,} of {counted(streams, 'stream')} failed.{others}", *rows]))
+        self.lines = (f"{len(failures):,} of {counted(streams, 'stream')} failed.{others}", *rows)
+        super().__init__(*self.lines)
+
+    def __str__(self) -> str:
+        """Return the lines; no other error has several."""
+        return "\n".join(self.lines)
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

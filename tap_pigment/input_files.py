@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_HALF_OF_PAIR = re.compile("[\ud800-\udfff]")
 _HOW_TO_DISCOVER = "Make a catalog with --discover"
 
 
@@ -190,8 +192,8 @@ def catalog_problem(content: object) -> str | None:
 
 
 def _entry_problem(entry: Mapping[str, Any]) -> str | None:
-    for name in ("stream", "table_name", "database_name"):
-        if not isinstance(entry.get(name), str | None):
+    for name in ("stream", "table_name", "database_name", "replication_method", "replication_key"):
+        if not _is_text_or_null(entry.get(name)):
             return f"{name} must be text"
     schema = entry.get("schema")
     if not isinstance(schema, dict) or "properties" not in schema:
@@ -229,7 +231,13 @@ def _is_metadata(found: object) -> bool:
     if not (isinstance(found, dict) and _is_texts(found.get("breadcrumb")) and isinstance(found.get("metadata"), dict)):
         return False
     keys = found["metadata"].get("table-key-properties")
-    return keys is None or isinstance(keys, str) or _is_texts(keys)
+    methods = [found["metadata"].get(name) for name in ("forced-replication-method", "replication-key")]
+    return all(map(_is_text_or_null, methods)) and (keys is None or isinstance(keys, str) or _is_texts(keys))
+
+
+def _is_text_or_null(found: object) -> bool:
+    """Return whether a value is null, or text that can be encoded: JSON can hold halves of pairs."""
+    return found is None or (isinstance(found, str) and not _HALF_OF_PAIR.search(found))
 
 
 def _is_texts(found: object) -> bool:

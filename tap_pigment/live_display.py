@@ -7,6 +7,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tap_pigment.redaction import printable
 from tap_pigment.run_report import Result, Stage
 
 if TYPE_CHECKING:
@@ -62,11 +63,12 @@ def _log_above() -> Iterator[None]:
 def _table(report: RunReport) -> Table:
     """Return what the streams do now: those at work, and how many are done."""
     from rich.table import Table  # noqa: PLC0415 - not in a pipe.
+    from rich.text import Text  # noqa: PLC0415 - not in a pipe.
 
     streams = report.streams
     table = Table.grid(padding=(0, 2))
     for stream in [stream for stream in streams if stream.stage is not Stage.IDLE][:_MAX_STREAMS]:
-        table.add_row(stream.name, stream.state_text())
+        table.add_row(Text(printable(stream.name)), stream.state_text())  # In a plain name, brackets would be markup.
     done = sum(stream.result is not Result.NOT_SYNCED for stream in streams)
     table.add_row("all", f"{done:,} of {len(streams):,} done")
     return table

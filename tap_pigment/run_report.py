@@ -11,6 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from tap_pigment.errors import OutputError, counted
+from tap_pigment.redaction import printable
 
 if TYPE_CHECKING:
     import logging
@@ -197,7 +198,8 @@ class RunReport:
             yield
         finally:
             seconds = self._clock() - began
-            self._logger.info("Streams of this run:\n%s", "\n".join(table_lines(self.streams, seconds)))
+            lines = table_lines(self.streams, seconds)
+            self._logger.info("\n".join(["Streams of this run:", *["%s"] * len(lines)]), *lines)
             self._logger.info("REPORT: %s", json.dumps(as_json(self.streams, seconds), separators=(",", ":")))
 
     @contextmanager
@@ -267,7 +269,7 @@ def table_lines(streams: Sequence[StreamProgress], seconds: float) -> list[str]:
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     deleted = "" if row["deleted"] is None else f"{row['deleted']:,}"
     return (
-        row["stream"],
+        printable(row["stream"]),
         f"{row['rows']:,}",
         deleted,
         size_text(row["bytes"]),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 
 from tap_pigment.errors import OutputError, PigmentError, StreamMapError, StreamsFailedError
+from tap_pigment.redaction import printable
 from tap_pigment.settings import OnStreamError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ STREAM_ERRORS = (PigmentError, MapExpressionError, StreamMapConfigError)
 
 def error_message(error: Exception) -> str:
     """Return the message of one of `STREAM_ERRORS`."""
-    return str(error) if isinstance(error, PigmentError) else f"stream_maps: {error}"
+    return str(error) if isinstance(error, PigmentError) else printable(f"stream_maps: {error}")
 
 
 @contextmanager
@@ -90,7 +91,7 @@ class StreamFailures:
                 raise
             self._failures[stream_name] = error
             self.raise_if_stopping()
-            message = error_message(error).removeprefix(f"{stream_name}: ")
+            message = error_message(error).removeprefix(f"{printable(stream_name)}: ")
             self._logger.warning(
                 "%s: failed; the other streams go on, and then the run fails. %s", stream_name, message
             )

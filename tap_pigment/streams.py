@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
-from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 from singer_sdk.singerlib import CatalogEntry, Metadata, MetadataMapping
 
 from tap_pigment.catalog import HOW_TO_REFRESH, selected_columns
@@ -37,6 +37,7 @@ from tap_pigment.output import (
     write_batch_files,
 )
 from tap_pigment.pagination import ExportPartsPaginator
+from tap_pigment.redaction import PRINTABLE_RECORDS
 from tap_pigment.run_report import Result, Stage
 from tap_pigment.settings import ChangeDetection
 from tap_pigment.stream_failures import map_errors
@@ -86,6 +87,7 @@ class ExportStream(Stream):
         failure: PigmentError | None = None,
     ) -> None:
         super().__init__(tap, schema, source.name)
+        self.logger.addFilter(PRINTABLE_RECORDS)
         self._run = run
         self._source = source
         self._requests = [request]
@@ -115,6 +117,12 @@ class ExportStream(Stream):
     def replication_method(self) -> str:
         """Always FULL_TABLE: an export is a full copy, whatever a catalog asks for."""
         return "FULL_TABLE"
+
+    @property
+    def emitted_names(self) -> tuple[str, ...]:
+        """The names of the streams that are emitted: stream maps may rename a stream, copy it, or remove it."""
+        removed = RemoveRecordTransform
+        return tuple(stream_map.stream_alias for stream_map in self.stream_maps if not isinstance(stream_map, removed))
 
     def report_discovery(self) -> None:
         """Report what the user should know of the stream once it is in the catalog."""
@@ -160,8 +168,8 @@ class ExportStream(Stream):
         progress = self._run.report.stream(self.name)
         with (
             self._run.failures.collected(self.name),
-            self._run.stop.checked(),
             progress.syncing(),
+            self._run.stop.checked(),
             self._planned() as plan,
         ):
             if plan.is_unchanged:
@@ -285,7 +293,7 @@ class ExportStream(Stream):
             yield rows
 
     def _write_records(self, plan: SyncPlan) -> Iterator[int]:
-        """Write RECORD messages one by one, through stream maps and flattening, and yield 1 for each row."""
+        """Write RECORD messages one by one, through stream maps and flattening, and yield how many a row became."""
         for record in islice(_records(plan), self.ABORT_AT_RECORD_COUNT):
             with self._map_errors(record):
                 messages = list(self._generate_record_messages(record))
@@ -293,7 +301,7 @@ class ExportStream(Stream):
                 message.time_extracted = plan.received_at
                 message.record = with_exact_numbers(message.record)
                 self._tap.write_message(message)
-            yield 1
+            yield len(messages)
 
     def _write_batches(self, plan: SyncPlan, batch_config: BatchConfig) -> Iterator[int]:
         """Write BATCH messages, one for each file, and yield the number of rows of each."""

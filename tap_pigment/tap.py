@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+from collections import Counter
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -36,6 +37,7 @@ from tap_pigment.catalog import (
     resolve_catalog,
     stream_schema,
     take_inventory,
+    uncataloged_streams,
 )
 from tap_pigment.changes import SnapshotStore, given_bookmarks
 from tap_pigment.errors import CatalogError, PigmentError, SettingsError, counted
@@ -44,6 +46,7 @@ from tap_pigment.input_files import read_config
 from tap_pigment.live_display import is_on_terminal, live_display
 from tap_pigment.output import BlockWriter, check_store
 from tap_pigment.pigment import PigmentClient
+from tap_pigment.redaction import PRINTABLE_RECORDS
 from tap_pigment.run_context import RunContext, StopRequest
 from tap_pigment.run_report import PROGRESS_SECONDS, RunReport
 from tap_pigment.settings import (
@@ -119,6 +122,7 @@ class TapPigment(Tap):
         self._progress_seconds = progress_seconds
         self._stop = StopRequest()
         self._given_bookmarks = given_bookmarks(options.get("state"))
+        self.logger.addFilter(PRINTABLE_RECORDS)
         check_key_log(os.environ)
         try:
             super().__init__(**options)
@@ -267,6 +271,7 @@ class TapPigment(Tap):
         resolved = self._resolved_catalog
         self._warn_of_lost_streams(inventory)
         if resolved is not None:
+            run.failures.add(uncataloged_streams(resolved, inventory, self._given_bookmarks))
             return [
                 ExportStream(
                     self,
@@ -344,6 +349,7 @@ class TapPigment(Tap):
 
         Raises:
             CatalogError: If no stream is selected.
+            SettingsError: If stream maps remove all streams, or give two of them the same name.
             SpoolError: If the spool directory cannot be made.
             StoreError: If a store cannot be used.
         """
@@ -353,6 +359,7 @@ class TapPigment(Tap):
                 "No stream is selected, so nothing is extracted. Select streams in the catalog (Meltano: the select "
                 "extra)."
             )
+        self._check_emitted_names(selected)
         self.run_context.spool.path()  # Here, it fails once and not once for each stream.
         for store in self.settings.stores:
             check_store(store)
@@ -363,6 +370,19 @@ class TapPigment(Tap):
             source = stream_map.get("__source__", name) if isinstance(stream_map, dict) else name
             if not any(fnmatchcase(stream, source) for stream in self.streams):
                 self.logger.warning("stream_maps.%s has no effect: no extracted stream is named %s", name, source)
+
+    @staticmethod
+    def _check_emitted_names(selected: Sequence[Stream]) -> None:
+        names = [name for stream in selected if isinstance(stream, ExportStream) for name in stream.emitted_names]
+        if not names:
+            raise SettingsError("stream_maps: they remove all selected streams, so nothing is extracted. Correct them.")
+        # Names that differ only in case would be one table in many databases.
+        counts = Counter(map(str.lower, names))
+        if shared := next((name for name in names if counts[name.lower()] > 1), None):
+            raise SettingsError(
+                f"stream_maps: two streams would be emitted as {shared}; upper and lower case make no difference. Set "
+                "__alias__ to another name."
+            )
 
     def run_sync_dry_run(self, *args: Any, **kwargs: Any) -> bool:  # type: ignore[misc] # noqa: ANN401 - the SDK's signature. It is final there, and closes nothing.
         """Emit some records of each stream, for `--test`."""

@@ -2,23 +2,32 @@
 
 from tap_pigment.catalog.blocks import (
     BlockInventory,
+    ModelNames,
     StreamSource,
     export_request,
     included_sources,
     no_block_visible,
     take_inventory,
 )
-from tap_pigment.catalog.discovery import KnownColumns, discover
-from tap_pigment.catalog.entries import ResolvedCatalog, catalog_streams, resolve_catalog, stream_schema
+from tap_pigment.catalog.discovery import KnownColumns, define, discover
+from tap_pigment.catalog.entries import (
+    ResolvedCatalog,
+    catalog_streams,
+    resolve_catalog,
+    stream_schema,
+    uncataloged_streams,
+)
 from tap_pigment.catalog.selection import HOW_TO_REFRESH, selected_columns
 
 __all__ = [
     "HOW_TO_REFRESH",
     "BlockInventory",
     "KnownColumns",
+    "ModelNames",
     "ResolvedCatalog",
     "StreamSource",
     "catalog_streams",
+    "define",
     "discover",
     "export_request",
     "included_sources",
@@ -27,4 +36,5 @@ __all__ = [
     "selected_columns",
     "stream_schema",
     "take_inventory",
+    "uncataloged_streams",
 ]

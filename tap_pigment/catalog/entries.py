@@ -19,6 +19,7 @@ from tap_pigment.columns import (
     RowKey,
     StreamName,
     existing_columns,
+    file_name_problem,
     json_schema_type,
 )
 from tap_pigment.errors import CatalogError, NotFoundError, PigmentError, SettingsError, counted
@@ -27,7 +28,7 @@ from tap_pigment.settings import ChangeDetection
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from tap_pigment.catalog.blocks import BlockInventory
     from tap_pigment.catalog.discovery import StreamDefinition
@@ -97,6 +98,30 @@ def catalog_streams(
     return found
 
 
+def uncataloged_streams(
+    resolved: ResolvedCatalog, inventory: BlockInventory, known: Collection[str]
+) -> dict[str, PigmentError]:
+    """Return an error for each included stream that an earlier run extracted and the catalog lacks.
+
+    Discovery leaves out a block that it cannot read. If only that run failed, its catalog would hide the stream for
+    good.
+
+    Args:
+        resolved: The catalog.
+        inventory: The blocks.
+        known: The streams that the state knows.
+    """
+    ids = {entry.table for entry in resolved.catalog.streams}
+    return {
+        str(source.name): CatalogError(
+            f"{source.name}: it was extracted before, and is in Pigment and not in the catalog. Nothing was emitted. "
+            f"{HOW_TO_REFRESH} If it is no longer wanted, add it to exclude."
+        )
+        for source in inventory.sources
+        if source.name in known and source.name not in resolved.catalog and source.block.id not in ids
+    }
+
+
 def _catalog_stream(
     entry: CatalogEntry,
     resolved: ResolvedCatalog,
@@ -119,6 +144,11 @@ def _catalog_stream(
         failure = SettingsError(
             f"{name}: it is selected in the catalog, and include, exclude or block_types skip its block. Nothing was "
             "emitted. Deselect the stream, or correct the setting."
+        )
+    elif settings.stores and (problem := file_name_problem(name)):
+        failure = CatalogError(
+            f"{name}: {settings.stores[0].setting}: files are named after the stream, and its name cannot be used: "
+            f"{problem}. Nothing was emitted. Rename the stream in the catalog."
         )
     return CatalogStream(entry, source, failure)
 

@@ -8,11 +8,17 @@ the next run deletes the snapshot.
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+TIME_FORMAT = "%Y%m%dT%H%M%S%fZ"
+_NAME = re.compile(r"[0-9]{8}T[0-9]{12}Z-[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -59,3 +65,21 @@ def plan_comparison(named: str | None, lineage: Lineage | None, stored: Collecti
     # What could not be deleted in this run is deleted in the next one.
     retired = sorted({*obsolete, *(name for name in others if name in known.compared)})
     return Comparison(tuple(others), tuple(obsolete), Lineage(named, tuple(others), tuple(retired)))
+
+
+def is_snapshot_name(name: str) -> bool:
+    """Return whether a text has the form of a snapshot's name: the time of its export, and a hash."""
+    if not _NAME.fullmatch(name):
+        return False
+    with suppress(ValueError):
+        return bool(received_at(name))
+    return False
+
+
+def received_at(name: str) -> datetime:
+    """Return when the export of a snapshot began to arrive, by the snapshot's name.
+
+    Raises:
+        ValueError: If it is not a time.
+    """
+    return datetime.strptime(name.partition("-")[0], TIME_FORMAT).replace(tzinfo=UTC)

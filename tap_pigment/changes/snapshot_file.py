@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from tap_pigment.changes.record_spec import RecordSpec
-from tap_pigment.changes.snapshot_chain import Lineage
-from tap_pigment.errors import SnapshotError
+from tap_pigment.changes.snapshot_chain import Lineage, is_snapshot_name
+from tap_pigment.columns import OCCURRENCE, RowKey
+from tap_pigment.errors import InvariantError, MemoryLimitError, SnapshotError, SpoolError
 from tap_pigment.exports import sql
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 FORMAT = 4
 _DESCRIPTION = "tap_pigment"
+# The end of a Parquet file: the length of what describes it, in 4 bytes, and `PAR1`. DuckDB holds that in memory.
+_FOOTER_BYTES = 8
+_MAX_DESCRIBED_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -40,32 +45,96 @@ class Snapshot:
     @property
     def relation(self) -> str:
         """The relation of its rows: see `row_diff.kept_columns`."""
-        return f"read_parquet({sql.quoted_path(self.path)})"
+        return sql.read_parquet(self.path)
 
 
 def read_snapshot(database: StreamDatabase, path: Path) -> Snapshot:
-    """Return the snapshot in a file.
+    """Return the snapshot in a file, after a check that its rows are what its description announces.
 
     Raises:
         SnapshotError: If the file is not a snapshot, or has another format.
     """
-    row = database.row_unless_refused(
-        f"SELECT decode(value) FROM parquet_kv_metadata({sql.quoted_path(path)}) "
-        f"WHERE decode(key) = {sql.quoted_text(_DESCRIPTION)}"
-    )
+    if _described_bytes(path) > _MAX_DESCRIBED_BYTES:
+        raise SnapshotError("its description is missing or damaged (too long)")
     try:
-        described: Mapping[str, Any] = json.loads((row or ("",))[0])
+        with database.apart() as reader:
+            row = reader.row_unless_refused(
+                f"SELECT decode(value) FROM parquet_kv_metadata({sql.quoted_path(path)}) "
+                f"WHERE decode(key) = {sql.quoted_text(_DESCRIPTION)}"
+            )
+            snapshot = _described(path, (row or ("",))[0])
+            if not _has_expected_rows(reader, snapshot):
+                raise SnapshotError("its rows are damaged: they are not what its description announces")
+    except (InvariantError, MemoryLimitError, SpoolError) as error:  # DuckDB reads no other file here.
+        raise SnapshotError(f"it is damaged ({type(error).__name__})") from None
+    return snapshot
+
+
+def _described_bytes(path: Path) -> int:
+    """Return how many bytes of a Parquet file describe it, by what the file itself says."""
+    with path.open("rb") as file:
+        file.seek(-min(_FOOTER_BYTES, path.stat().st_size), os.SEEK_END)
+        return int.from_bytes(file.read(4), "little")
+
+
+def _described(path: Path, description: str) -> Snapshot:
+    """Return the snapshot that a description announces.
+
+    Raises:
+        SnapshotError: If it announces none, or one of another format.
+    """
+    try:
+        described: Mapping[str, Any] = json.loads(description)
         if described["format"] != FORMAT:
             raise SnapshotError(f"its format, {described['format']}, is not known to this version of the tap")
-        lineage = described["lineage"]
-        return Snapshot(
-            path,
-            RecordSpec.from_json(described["spec"]),
-            int(described["rows"]),
-            Lineage(lineage["base"], tuple(lineage["compared"]), tuple(lineage["retired"])),
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        spec, rows = RecordSpec.from_json(described["spec"]), described["rows"]
+        return Snapshot(path, spec, _count(rows), _lineage(described["lineage"]))
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise SnapshotError(f"its description is missing or damaged ({type(error).__name__})") from None
+
+
+def _count(rows: object) -> int:
+    if type(rows) is not int or rows < 0:
+        raise ValueError("not a number of rows")
+    return rows
+
+
+def _lineage(described: Mapping[str, Any]) -> Lineage:
+    """Return a lineage; what it names may be deleted, so that must have the form of a name.
+
+    Raises:
+        ValueError: If it has another form; KeyError and TypeError too.
+    """
+    base, compared, retired = described["base"], described["compared"], described["retired"]
+    names: list[object] = [*compared, *retired, *([] if base is None else [base])]
+    if not all(isinstance(name, str) and is_snapshot_name(name) for name in names):
+        raise ValueError("not the name of a snapshot")
+    return Lineage(base, tuple(compared), tuple(retired))
+
+
+def _has_expected_rows(database: StreamDatabase, snapshot: Snapshot) -> bool:
+    """Return whether a file has the columns and the number of rows that its description announces, and no nulls.
+
+    The name of a snapshot proves that it is as it was stored. It does not prove who stored it.
+    """
+    columns = database.rows_unless_refused(f"DESCRIBE FROM {snapshot.relation}") or []
+    if {name: kind for name, kind, *_ in columns} != _column_types(snapshot.spec):
+        return False
+    path = sql.quoted_path(snapshot.path)
+    found = database.row_unless_refused(
+        f"""
+        SELECT (SELECT sum(num_rows) FROM parquet_file_metadata({path})),
+               (SELECT count(*) FROM parquet_metadata({path}) WHERE stats_null_count IS DISTINCT FROM 0)
+        """
+    )
+    return found == (snapshot.rows, 0)
+
+
+def _column_types(spec: RecordSpec) -> dict[str, str]:
+    """Return the names and DuckDB's types of a snapshot's columns: see `row_diff.kept_columns`."""
+    if RowKey.from_primary_key(spec.key).is_keyless:
+        return {"content_hash": "BLOB", OCCURRENCE: "BIGINT"}
+    return {"fingerprint": "UUID"} | {f"key_{place}": "VARCHAR" for place in range(len(spec.key))}
 
 
 def write_snapshot(database: StreamDatabase, snapshot: Snapshot, rows: str) -> None:
@@ -86,6 +155,6 @@ def write_snapshot(database: StreamDatabase, snapshot: Snapshot, rows: str) -> N
     )
     # Hashes do not compress, and none of them repeats.
     database.execute(
-        f"COPY (FROM {rows}) TO {sql.quoted_path(snapshot.path)} (FORMAT parquet, COMPRESSION uncompressed, "
+        f"COPY (FROM {rows}) TO {sql.quoted_target(snapshot.path)} (FORMAT parquet, COMPRESSION uncompressed, "
         f"DICTIONARY_SIZE_LIMIT 1, KV_METADATA {{{_DESCRIPTION}: {sql.quoted_text(description)}}})"
     )

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
+import stat
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tap_pigment.changes.bookmark import read_bookmark
-from tap_pigment.changes.snapshot_chain import plan_comparison
+from tap_pigment.changes.snapshot_chain import TIME_FORMAT, is_snapshot_name, plan_comparison, received_at
+from tap_pigment.columns import file_name_problem
 from tap_pigment.errors import SnapshotError, StoreError
-from tap_pigment.output import open_store, store_errors
+from tap_pigment.output import check_file_name, open_store, store_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
     from tap_pigment.changes.snapshot_chain import Lineage
 
@@ -32,8 +33,6 @@ SETTING = "snapshot_uri"
 
 _HASH_CHARACTERS = 32
 _SUFFIX = ".parquet"
-_TIME = "%Y%m%dT%H%M%S%fZ"
-_NAME = re.compile(r"[0-9]{8}T[0-9]{12}Z-[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Entry:
     @property
     def received_at(self) -> datetime:
         """When the export began to arrive."""
-        return datetime.strptime(self.name.partition("-")[0], _TIME).replace(tzinfo=UTC)
+        return received_at(self.name)
 
     def __str__(self) -> str:
         """Return the entry as a line."""
@@ -80,10 +79,14 @@ class SnapshotStore:
         path = self._path(stream, name)
         try:
             with store_errors(SETTING, f"cannot read {path}"):
+                if self._is_local and not stat.S_ISREG(Path(path).stat().st_mode):
+                    raise SnapshotError(f"{path} is not a file")  # To read a named pipe would take forever.
                 if not (self._is_local and _is_linked(Path(path), target)):
                     self._filesystem.get_file(path, str(target))
         except StoreError as error:
             raise SnapshotError(str(error)) from None
+        if not target.is_file():
+            raise SnapshotError(f"{path} is not a file")
         if not name.endswith(f"-{_file_hash(target)}"):
             raise SnapshotError(f"{path} is not the file that was stored: it is truncated or was replaced")
 
@@ -93,7 +96,7 @@ class SnapshotStore:
         Raises:
             StoreError: If the store does not take it.
         """
-        name = f"{received_at:{_TIME}}-{_file_hash(source)}"
+        name = f"{received_at:{TIME_FORMAT}}-{_file_hash(source)}"
         path = self._path(stream, name)
         with store_errors(f"{stream}: {SETTING}", f"cannot write {path}", f"Nothing of {stream} was emitted."):
             if self._is_local:
@@ -118,7 +121,7 @@ class SnapshotStore:
         Raises:
             StoreError: If they cannot be listed.
         """
-        return [entry.name for entry in self._entries(f"{self._root}/{stream}", f"{stream}: {SETTING}")]
+        return [entry.name for entry in self._entries(self._folder(stream), f"{stream}: {SETTING}")]
 
     def entries(self) -> Iterator[Entry]:
         """Yield all snapshots, by stream and time.
@@ -136,7 +139,8 @@ class SnapshotStore:
         for path in sorted(sizes):
             *_, stream, file = path.split("/")
             name = file.removesuffix(_SUFFIX)
-            if path == self._path(stream, name) and _is_name(name):  # Other files may lie there too.
+            is_in_place = path == f"{self._root}/{stream}/{name}{_SUFFIX}"
+            if is_in_place and is_snapshot_name(name) and not file_name_problem(stream):  # Other files may lie there.
                 yield Entry(stream, name, sizes[path])
 
     def _sizes(self, folder: str) -> dict[str, int]:
@@ -147,7 +151,11 @@ class SnapshotStore:
         return {path: int(entry["size"]) for path, entry in self._filesystem.find(folder, detail=True).items()}
 
     def _path(self, stream: str, name: str) -> str:
-        return f"{self._root}/{stream}/{name}{_SUFFIX}"
+        return f"{self._folder(stream)}/{name}{_SUFFIX}"
+
+    def _folder(self, stream: str) -> str:
+        check_file_name(SETTING, stream)
+        return f"{self._root}/{stream}"
 
 
 def named_snapshots(state: Mapping[str, Any]) -> dict[str, str]:
@@ -207,15 +215,6 @@ def prune_snapshots(
             yield f"{entries[obsolete]}  removed"
 
 
-def _is_name(name: str) -> bool:
-    """Return whether a file may be a snapshot, by its name."""
-    if not _NAME.fullmatch(name):
-        return False
-    with suppress(ValueError):
-        return bool(datetime.strptime(name.partition("-")[0], _TIME).replace(tzinfo=UTC))
-    return False
-
-
 def _local_sizes(folder: str) -> Iterator[tuple[str, int]]:
     """Yield path and size of the files below a folder; fsspec would skip a folder that it may not read."""
 
@@ -227,11 +226,12 @@ def _local_sizes(folder: str) -> Iterator[tuple[str, int]]:
         if parent != folder:
             folders.clear()  # Snapshots lie no deeper, and links may form circles.
         for name in names:
-            if not _is_name(name.removesuffix(_SUFFIX)):
+            if not is_snapshot_name(name.removesuffix(_SUFFIX)):
                 continue
             path = f"{parent}/{name}"  # A Path would drop a "./" of the address.
             with suppress(FileNotFoundError):  # Another run may have removed it.
-                yield path.replace(os.sep, "/"), Path(path).stat().st_size
+                if Path(path).is_file():
+                    yield path.replace(os.sep, "/"), Path(path).stat().st_size
 
 
 def _put_privately(source: Path, target: Path) -> None:

@@ -112,11 +112,12 @@ def _report_stale_rows(run: StreamRun, bookmark: Bookmark) -> None:
 
 def _may_activate(run: StreamRun, rows: int) -> bool:
     percent = run.settings.max_shrink_percent
-    if run.previous_rows is None and not rows:
+    may = may_activate(rows=rows, max_percent=percent)
+    if run.previous_rows is None and not may:
         run.logger.warning(
             "%s: the export is empty, and the number of rows of the last run is unknown. No ACTIVATE_VERSION is "
             "emitted, so nothing is deleted downstream. To delete all rows, run once with max_shrink_percent: %d.",
             run.name,
             UNGUARDED_PERCENT,
         )
-    return may_activate(rows=rows, max_percent=percent)
+    return may

@@ -17,6 +17,7 @@ StreamName = NewType("StreamName", str)
 
 MAX_NAME_BYTES = 63  # PostgreSQL cuts longer identifiers.
 ID_CHARACTERS = 8
+_MAX_FILE_NAME_BYTES = 150  # Most filesystems take 255, and files have more in their names than the stream.
 
 CONTENT_HASH = "contentHash"
 OCCURRENCE = "occurrence"
@@ -50,6 +51,15 @@ def snake_case(text: str) -> str:
     folded = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     words = re.sub(r"[^a-z0-9]+", "_", folded.lower()).strip("_")
     return f"_{words}" if words[:1].isdigit() else words
+
+
+def file_name_problem(name: str) -> str | None:
+    """Return why a stream of a catalog, which may have any name, cannot have files named after it; None if it can."""
+    if name in {"", ".", ".."} or not name.isprintable() or "/" in name or "\\" in name:
+        return "it is not the name of a file"
+    if len(name.encode()) > _MAX_FILE_NAME_BYTES:
+        return f"it is longer than {_MAX_FILE_NAME_BYTES} bytes"
+    return None
 
 
 def slug(text: str) -> str:

@@ -122,15 +122,22 @@ class CsvCounter:
         return nothing_between
 
     @property
+    def is_header_too_long(self) -> bool:
+        """Whether the first line is longer than any header, so that `header` is an error."""
+        return not self._has_header and len(self._start) == _MAX_HEADER_BYTES
+
+    @property
     def header(self) -> tuple[str, ...] | None:
         """The fields of the first line, complete or not, or None if nothing has arrived.
 
         Raises:
             UnicodeDecodeError: If the header is not UTF-8.
-            csv.Error: If the header is not CSV.
+            csv.Error: If the header is not CSV, or too long.
         """
         if not self._start:
             return None
+        if self.is_header_too_long:
+            raise csv.Error(f"it is longer than {_MAX_HEADER_BYTES:,} bytes")
         text = self._start.decode("utf-8", "surrogateescape")
         fields = next(csv.reader(io.StringIO(text, newline=""), delimiter=DELIMITER, strict=True), [])
         for field in fields:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -55,9 +56,11 @@ class ExportFile:
 
         What cannot be deleted stays until the spool directory is removed: an error here would hide the one before it.
         """
-        for path in self.path.parent.glob(f"{self.path.stem}.*"):
-            with suppress(OSError):
-                path.unlink()
+        with suppress(OSError), os.scandir(self.path.parent) as entries:
+            for entry in entries:
+                if entry.name.startswith(f"{self.path.stem}."):
+                    with suppress(OSError):
+                        os.unlink(entry)  # noqa: PTH108 - a Path for each file of a run takes far longer.
 
 
 class DownloadProgress(Protocol):
@@ -153,6 +156,8 @@ class ExportDownloader:
                 progress.add_received(len(chunk))
                 if digest:
                     digest.update(chunk)
+                if counts.is_header_too_long:
+                    break
                 with disk_errors(path.parent, _needed_room(response, counts)):
                     body.write(chunk)
             with disk_errors(path.parent, _needed_room(response, counts)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,8 @@ _DISK_ERRNOS = (
 
 def preload() -> None:
     """Import DuckDB: a tenth of the start-up time, best spent while the first export is on its way."""
+    if "duckdb" in sys.modules:
+        return
     with _deferred_signals():  # Seen in DuckDB 2.0: it aborts the process if its import raises an error.
         import duckdb  # noqa: F401, PLC0415 - most commands do without it.
 
@@ -105,27 +108,33 @@ class DuckDBSession:
         self._database = self._reader = None
 
     def _open(self, memory_bytes: int) -> tuple[duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection]:
-        preload()
-        import duckdb  # noqa: PLC0415 - see `preload`.
-
-        database = duckdb.connect(
-            config={
-                "memory_limit": _megabytes(memory_bytes),
-                "temp_directory": str(self._spool.path()),
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-                # The order of rows, and so their numbers, rests on this default.
-                "preserve_insertion_order": "true",
-            }
-        )
-        (threads,) = database.execute("SELECT current_setting('threads')").fetchone() or (1,)
-        database.execute(f"SET threads = {min(threads, _MAX_THREADS)}")
-        # A join holds its right side in memory and keeps the order of its left side, as the tap writes it: DuckDB can
-        # only guess how many rows a CSV file has.
-        database.execute("SET disabled_optimizers = 'build_side_probe_side'")
+        database = _connect(self._spool, memory_bytes)
         reader = database.cursor()
         reader.execute("SET streaming_buffer_size = '16MB'")
         return database, reader
+
+
+def _connect(spool: SpoolDirectory, memory_bytes: int) -> duckdb.DuckDBPyConnection:
+    """Return a new database in memory."""
+    preload()
+    import duckdb  # noqa: PLC0415 - see `preload`.
+
+    database = duckdb.connect(
+        config={
+            "memory_limit": _megabytes(memory_bytes),
+            "temp_directory": str(spool.path()),
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            # The order of rows, and so their numbers, rests on this default.
+            "preserve_insertion_order": "true",
+        }
+    )
+    (threads,) = database.execute("SELECT current_setting('threads')").fetchone() or (1,)
+    database.execute(f"SET threads = {min(threads, _MAX_THREADS)}")
+    # A join holds its right side in memory and keeps the order of its left side, as the tap writes it: DuckDB can
+    # only guess how many rows a CSV file has.
+    database.execute("SET disabled_optimizers = 'build_side_probe_side'")
+    return database
 
 
 class StreamDatabase:
@@ -237,6 +246,20 @@ class StreamDatabase:
             except _refusals():
                 return False
         return True
+
+    @contextmanager
+    def apart(self) -> Iterator[StreamDatabase]:
+        """Give another database for files of unknown origin: DuckDB gives up a whole database over some damaged ones.
+
+        Raises:
+            PigmentError: If it cannot be opened.
+        """
+        with self._errors():
+            database = _connect(self._spool, self._memory_bytes)
+        try:
+            yield StreamDatabase(self.name, database, database, self._spool, self._memory_bytes)
+        finally:
+            database.close()
 
     def drop_tables(self) -> None:
         """Drop the tables that this object made."""

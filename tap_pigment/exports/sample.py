@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SAMPLE_ROWS = 1_000
 _CHUNK_BYTES = 1 << 18  # Hardly more than a sample needs.
+_MAX_SAMPLE_BYTES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,10 @@ def read_sample(response: Response, request: ApiRequest, *, rows: int) -> Export
             raise RetriableResponseError(PigmentExportError(f"{request.subject}: {problem}."), response)
         counts.feed(chunk)
         body += chunk
-        if counts.line_ends > rows:
+        if counts.line_ends > rows or counts.is_header_too_long or len(body) >= _MAX_SAMPLE_BYTES:
             break
-    if not counts.line_ends and (problem := missing_end_proof(response)):
+    is_header_whole = counts.line_ends or counts.is_header_too_long
+    if not is_header_whole and (problem := missing_end_proof(response)):
         raise RetriableResponseError(
             PigmentExportError(f"{request.subject}: the header is incomplete: {problem}. Run again later."), response
         )
@@ -88,7 +90,8 @@ def _whole_rows(body: bytes, counts: CsvCounter, width: int, rows: int) -> tuple
         found.extend(fields for _, fields in itertools.islice(read_rows(text), rows + 1))
     except csv.Error as error:
         fault = "" if counts.has_open_quote else f"row {len(found):,} is not CSV: {error}"
-    if not counts.ends_with_newline and len(found) == counts.line_ends + 1 and len(found[-1]) != width:
+    is_cut = len(body) >= _MAX_SAMPLE_BYTES
+    if not counts.ends_with_newline and len(found) == counts.line_ends + 1 and (is_cut or len(found[-1]) != width):
         found.pop()  # The last row may be truncated.
     for row, fields in enumerate(found):
         if len(fields) != width:

@@ -32,6 +32,7 @@ if sys.platform != "win32":  # Windows has no such locks: directories of killed 
 _PREFIX = "tap-pigment-"
 _LOCK = "run.lock"
 _MAX_NAME_BYTES = 256
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -85,14 +86,17 @@ class SpoolDirectory:
             parent = self._parent or Path(tempfile.gettempdir())
             remove_dead(parent)
             path, lock = _new_directory(parent)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a path that no system has, such as one with a NUL.
+            if isinstance(error, OSError) and error.errno in _NO_ROOM:
+                raise spool_error(error, self._parent or Path(tempfile.gettempdir())) from None
             place, settings = (
                 (str(self._parent), "spool_dir")
                 if self._parent
                 else ("the system directory for temporary files", "spool_dir, or the variable TMPDIR,")
             )
+            cause = error.strerror if isinstance(error, OSError) else error
             raise SpoolError(
-                f"spool_dir: cannot make a directory in {place}: {error.strerror}. Set {settings} to a directory that "
+                f"spool_dir: cannot make a directory in {place}: {cause}. Set {settings} to a directory that "
                 "exists and can be written."
             ) from None
         self._finalizer = weakref.finalize(self, _remove, path, lock)
@@ -119,7 +123,7 @@ def disk_errors(folder: Path, needed: str = "") -> Iterator[None]:
 def spool_error(error: OSError, folder: Path, needed: str = "") -> SpoolError:
     """Return the error of the spool for an `OSError`; see `disk_errors`."""
     match error.errno:
-        case errno.ENOSPC | errno.EDQUOT:
+        case number if number in _NO_ROOM:
             remedy = f"the disk is full.{needed and ' '}{needed} Make room, or set spool_dir to a directory with more."
         case errno.EFBIG:
             remedy = f"{error.strerror}.{needed and ' '}{needed} Raise the limit on the size of a file (ulimit -f)."
@@ -145,11 +149,15 @@ def remove_dead(parent: Path) -> None:
 def _new_directory(parent: Path) -> tuple[Path, int | None]:
     """Make and lock a directory; the lock is None where the system has none."""
     while True:
-        path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent)).absolute()  # DuckDB takes a `~` in front for home.
         if sys.platform == "win32":
             return path, None
-        (path / _LOCK).touch(mode=0o600)
-        (path / _LOCK).write_text(_machine(), "utf-8")
+        try:
+            (path / _LOCK).touch(mode=0o600)
+            (path / _LOCK).write_text(_machine(), "utf-8")
+        except OSError:  # A full disk may take the directory and no file.
+            shutil.rmtree(path, ignore_errors=True)
+            raise
         # Before it is locked, a run that cleans up may remove it; this waits for that run.
         lock = _locked(path, fcntl.LOCK_EX)
         # Without its lock file it is being removed.
@@ -172,12 +180,12 @@ def _locked(path: Path, how: int) -> int | None:
     if sys.platform == "win32":
         return None
     with suppress(OSError):
-        lock = os.open(path / _LOCK, os.O_RDWR)
+        lock = os.open(path / _LOCK, os.O_RDWR | os.O_NONBLOCK)  # Not to wait at a named pipe.
         with suppress(OSError):  # BlockingIOError: the run is alive. Others: this filesystem has no locks.
             fcntl.flock(lock, how)
             # It may have been removed between the two lines above. In a directory that is shared over a network,
             # the lock of another machine may be invisible here.
-            is_there = os.path.samestat(os.fstat(lock), (path / _LOCK).stat())
+            is_there = os.path.samestat(os.fstat(lock), (path / _LOCK).lstat())
             if is_there and os.read(lock, _MAX_NAME_BYTES) == _machine().encode():
                 return lock
         os.close(lock)

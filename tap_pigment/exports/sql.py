@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+# Left to its defaults, DuckDB takes columns from folders with names like `copies=7`, and decompresses by suffix.
+_FILE_OPTIONS = {"hive_partitioning": "false", "filename": "false", "union_by_name": "false"}
+_CSV_FILE_OPTIONS = {**_FILE_OPTIONS, "compression": "'none'"}
+_PARQUET_FILE_OPTIONS = {**_FILE_OPTIONS, "file_row_number": "false", "binary_as_string": "false"}
+
 _MIN_BUFFER_BYTES = 64 << 10
 _MAX_BUFFER_BYTES = 8 << 20
 
@@ -71,7 +76,16 @@ def read_csv(path: Path, width: int, *, size_bytes: int, longest_line_bytes: int
         "max_line_size": str(buffer_bytes),
         "buffer_size": str(buffer_bytes),
     }
-    return f"read_csv({quoted_path(path)}, {', '.join(f'{name} = {option}' for name, option in options.items())})"
+    return f"read_csv({quoted_path(path)}, {_listed(_CSV_FILE_OPTIONS | options)})"
+
+
+def read_parquet(path: Path) -> str:
+    """Return the relation of a Parquet file's rows."""
+    return f"read_parquet({quoted_path(path)}, {_listed(_PARQUET_FILE_OPTIONS)})"
+
+
+def _listed(options: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} = {option}" for name, option in options.items())
 
 
 def cell(position: int) -> str:
@@ -87,9 +101,30 @@ def sum_of(terms: Sequence[str]) -> str:
 
 def fits(column: Column) -> str:
     """Return whether a cell fits its column's type; a blank does where it can be null."""
-    text = cell(column.position)
-    condition = FITS[column.type](text)
-    return f"({text} = '' OR {condition})" if column.nullable else condition
+    return _text_fits(cell(column.position), column.type, nullable=column.nullable)
+
+
+def holds_misfit(columns: Sequence[Column]) -> str:
+    """Return whether a cell of some columns does not fit its type.
+
+    One expression for all columns of a type: with one for each, thousands of columns take a gigabyte, because DuckDB
+    keeps the intermediate results of each expression for 2,048 rows.
+    """
+    cells: dict[tuple[ColumnType, bool], list[str]] = {}
+    for column in columns:
+        if column.type is not ColumnType.TEXT:
+            cells.setdefault((column.type, column.nullable), []).append(cell(column.position))
+    misfits = []
+    for (column_type, nullable), texts in cells.items():
+        condition = _text_fits("text", column_type, nullable=nullable)
+        misfits.append(f"list_contains(list_transform([{', '.join(texts)}], lambda text: {condition}), false)")
+    return " OR ".join(misfits) or "false"
+
+
+def _text_fits(text: str, column_type: ColumnType, *, nullable: bool) -> str:
+    condition = FITS[column_type](text)
+    # Not OR: DuckDB may evaluate its sides in another order, and a pattern takes ten times as long as a comparison.
+    return f"CASE WHEN {text} = '' THEN true ELSE {condition} END" if nullable else condition
 
 
 def exceeds_64_bits(column: Column) -> str:
@@ -197,5 +232,10 @@ def quoted_text(text: str) -> str:
 
 
 def quoted_path(path: Path) -> str:
-    """Return a path as an SQL literal in which the characters of DuckDB's globs stand for themselves."""
+    """Return a path to read as an SQL literal in which the characters of DuckDB's globs stand for themselves."""
     return quoted_text(re.sub(r"([*?\[])", r"[\1]", str(path)))
+
+
+def quoted_target(path: Path) -> str:
+    """Return a path to write as an SQL literal; there, DuckDB knows no globs."""
+    return quoted_text(str(path))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_pigment.columns import FALSE, TRUE, Column, ColumnType
 from tap_pigment.errors import CellTypeError, KeysNotUniqueError, counted
-from tap_pigment.exports.sql import cell, exceeds_64_bits, fits, holds_nul, key_cell, quick_hash
+from tap_pigment.exports.sql import cell, exceeds_64_bits, fits, holds_misfit, holds_nul, key_cell, quick_hash
 from tap_pigment.exports.table import ExportTable, read_strictly
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def validate(
         KeysNotUniqueError: If rows share a key; the message names the first.
     """
     typed = [column for column in columns if column.type is not ColumnType.TEXT]
-    misfits = " OR ".join(f"NOT {fits(column)}" for column in typed) or "false"
+    misfits = holds_misfit(columns)
     compared = [cell(column.position) for column in columns] if key.is_keyless else list(map(key_cell, key.of(columns)))
 
     def read(relation: str, cell_bytes: str) -> tuple[Any, ...] | None:

@@ -12,7 +12,7 @@ from tap_pigment.output.record_set import (
     with_exact_numbers,
 )
 from tap_pigment.output.stdout import checked_stdout
-from tap_pigment.output.stores import check_store, open_store, store_errors
+from tap_pigment.output.stores import check_file_name, check_store, open_store, store_errors
 
 __all__ = [
     "BlockWriter",
@@ -20,6 +20,7 @@ __all__ = [
     "FlatStateMessage",
     "RecordSet",
     "RowSelection",
+    "check_file_name",
     "check_store",
     "checked_stdout",
     "deletion_blocks",

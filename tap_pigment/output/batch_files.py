@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import uuid4
 
@@ -12,7 +12,7 @@ from tap_pigment.columns import CONTENT_HASH, OCCURRENCE
 from tap_pigment.errors import InvariantError
 from tap_pigment.exports import check_64_bits, disk_errors, sql
 from tap_pigment.output.json_lines import record_blocks
-from tap_pigment.output.stores import open_store, store_errors
+from tap_pigment.output.stores import check_file_name, open_store, store_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tap_pigment.output.record_set import RecordSet
 
+_SETTING = "batch_config.storage.root"
 _GZIP_LEVEL = 6
 _CODECS = {"gzip": "gzip", "none": "uncompressed", None: "snappy"}
 # DuckDB makes row groups of multiples of its vectors, and writes one when a vector has filled it. In a large export
@@ -42,9 +43,10 @@ def write_batch_files(records: RecordSet, config: BatchConfig, name: str) -> Ite
 
     Raises:
         CellTypeError: If a whole number does not fit a Parquet column.
-        StoreError: If the store does not take a file.
+        StoreError: If the store does not take a file, or none can be named after the stream.
         InvariantError: If not exactly the expected rows were written.
     """
+    check_file_name(_SETTING, records.table.name)
     extension = config.encoding.format
     if (extension, config.encoding.compression) == ("jsonl", "gzip"):
         extension = "jsonl.gz"
@@ -90,7 +92,8 @@ def _parquet_files(records: RecordSet, config: BatchConfig, folder: Path) -> Ite
     # Hashes never repeat. Without a limit, DuckDB builds dictionaries of them, which takes a fifth of the time.
     options = f"FORMAT parquet, COMPRESSION {codec}, {layout}, DICTIONARY_SIZE_LIMIT {_DICTIONARY_SIZE}"
     stats = table.database.rows_unless_refused(
-        f"COPY (SELECT {', '.join(values)} FROM {relation}) TO {sql.quoted_path(folder)} ({options}, RETURN_STATS true)"
+        f"COPY (SELECT {', '.join(values)} FROM {relation}) TO {sql.quoted_target(folder)} "
+        f"({options}, RETURN_STATS true)"
     )
     if stats is None:
         check_64_bits(table, records.columns)  # The one cell that fits its type and not its Parquet column.
@@ -141,10 +144,15 @@ def _store(path: Path, config: BatchConfig, name: str) -> str:
     """Move a file to the store and return its URL there."""
     storage = config.storage
     # Not through the SDK's own storage, which hands fsspec a path that some of its filesystems do not take.
-    filesystem, root = open_store("batch_config.storage.root", storage.root, storage.params)
+    filesystem, root = open_store(_SETTING, storage.root, storage.params)
     target = f"{root}/{name}"
-    with store_errors("batch_config.storage.root", f"cannot write {name} below {storage.root}"):
+    with store_errors(_SETTING, f"cannot write {name} below {storage.root}"):
         filesystem.makedirs(target.rpartition("/")[0], exist_ok=True)
-        filesystem.put_file(str(path), target)
+        try:
+            filesystem.put_file(str(path), target)
+        except BaseException:
+            with suppress(Exception):  # A full disk keeps the beginning of the file, and other stores none of it.
+                filesystem.rm_file(target)
+            raise
         path.unlink()
         return str(filesystem.unstrip_protocol(target))

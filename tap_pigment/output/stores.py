@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import fsspec  # type: ignore[import-untyped] # It has no types.
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped] # It has no types.
 
+from tap_pigment.columns import file_name_problem
 from tap_pigment.errors import PigmentError, StoreError
 from tap_pigment.redaction import redacted
 
@@ -55,6 +56,19 @@ def check_store(store: StoreAddress) -> None:
                 filesystem.info(root)
             except FileNotFoundError:  # The first file makes a folder, but no bucket.
                 filesystem.info(root.partition("/")[0])
+
+
+def check_file_name(setting: str, stream: str) -> None:
+    """Check that the name of a stream can be a part of a path in a store, so that no file lies outside of the store.
+
+    Raises:
+        StoreError: If not.
+    """
+    if problem := file_name_problem(stream):
+        raise StoreError(
+            f"{stream}: {setting}: files are named after the stream, and its name cannot be used: {problem}. Rename "
+            "the stream in the catalog."
+        )
 
 
 @contextmanager

@@ -174,7 +174,7 @@ def read_blocks(response: object, application_id: str) -> tuple[Block, ...]:
             _read_columns(item),
         )
         for item in _items(response, "blocks", request)
-        if (block_type := _TYPES_BY_LABEL.get(str(item.get("type"))))
+        if (block_type := _TYPES_BY_LABEL.get(_text_or_none(item.get("type")) or ""))
     )
 
 
@@ -202,10 +202,20 @@ def _items(response: object, what: str, request: ApiRequest) -> Sequence[Mapping
 
 def _text(item: Mapping[str, Any], name: str, request: ApiRequest) -> str:
     if isinstance(text := item.get(name), str):
-        return text
+        if _is_unicode(text):
+            return text
+        raise PigmentExportError(
+            f"{request.subject}: an item of the response has the {name} {text}, which is not valid Unicode. Check it "
+            "in Pigment."
+        )
     raise PigmentExportError(
         f"{request.subject}: an item of the response has no {name}. Check api_url, and update the tap."
     )
+
+
+def _is_unicode(text: str) -> bool:
+    """Return whether a text has only whole characters; JSON can hold halves of them."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _text_or_none(value: object) -> str | None:
@@ -219,5 +229,5 @@ def _read_columns(item: Mapping[str, Any]) -> tuple[ColumnMetadata, ...]:
     return tuple(
         ColumnMetadata(column["name"], _text_or_none(column.get("type")), column.get("isKey") is True)
         for column in columns
-        if isinstance(column, dict) and isinstance(column.get("name"), str)
+        if isinstance(column, dict) and isinstance(column.get("name"), str) and _is_unicode(column["name"])
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from http import HTTPStatus
 from importlib.metadata import version
 from random import random
 from time import monotonic
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from singer_sdk import metrics
 from singer_sdk.authenticators import BearerTokenAuthenticator
 
@@ -22,12 +22,15 @@ from tap_pigment.errors import PigmentExportError, RequestRefusedError, RunStopp
 from tap_pigment.pigment import api
 from tap_pigment.pigment.api import Scope
 from tap_pigment.pigment.http2_adapter import HTTP_2, Http2Adapter
+from tap_pigment.pigment.http2_connection import ReadDeadline
 from tap_pigment.pigment.rate_limiter import RateLimiter
 from tap_pigment.pigment.responses import (
+    ACCEPT_ENCODING,
     RetriableResponseError,
+    decoded_chunks,
     is_retriable,
     is_success,
-    not_csv,
+    read_json,
     response_error,
 )
 from tap_pigment.pigment.retry import Retry
@@ -42,20 +45,21 @@ if TYPE_CHECKING:
     from tap_pigment.settings import Settings
 
 _MAX_ERROR_BYTES = 1 << 14
-_MAX_CONNECTIONS = 64
+_MAX_ERROR_SECONDS = 10
+_METADATA_SECONDS = 120
 
 Result = TypeVar("Result")
 
 
-class _PlainAdapter(HTTPAdapter):
-    """Sends over plain HTTP, to a loopback address."""
+class _Session(requests.Session):
+    """A session that never looks at the target of a redirect.
 
-    def close(self) -> None:
-        """Close all connections, which `requests` leaves to the garbage collector."""
-        pools = self.poolmanager.pools
-        for key in pools.keys():  # noqa: SIM118 - it cannot be iterated.
-            pools[key].close()
-        super().close()
+    Even if it does not follow redirects, `requests` parses the target and reads the whole body, for the next request.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the signature of `requests`.
+        """Return None: no response is a redirect."""
+        return
 
 
 class PigmentClient:
@@ -101,9 +105,9 @@ class PigmentClient:
             Scope.EXPORT: BearerTokenAuthenticator(token=settings.api_key),
             Scope.MODELING_METADATA: BearerTokenAuthenticator(token=settings.metadata_api_key),
         }
-        self.session = requests.Session()
+        self.session = _Session()
         self.session.mount("https://", Http2Adapter())
-        self.session.mount("http://", _PlainAdapter(pool_maxsize=_MAX_CONNECTIONS))
+        self.session.mount("http://", Http2Adapter())
         self.user_agent = f"tap-pigment/{version('tap-pigment')}"
 
     @property
@@ -161,16 +165,7 @@ class PigmentClient:
         return tuple({view.id: view for view in views}.values())
 
     def _fetch_json(self, request: ApiRequest) -> object:
-        def read(response: requests.Response) -> object:
-            try:
-                return response.json()
-            except requests.JSONDecodeError:
-                problem = not_csv(response.headers.get("Content-Type", ""), response.content)
-                details = f": {problem}." if problem else ". Check api_url."
-                error = PigmentExportError(f"{request.subject}: the response is not JSON{details}")
-                raise RetriableResponseError(error, response) from None
-
-        return self.fetch(request, read, phase="metadata")
+        return self.fetch(request, lambda response: read_json(response, request), phase="metadata")
 
     # Requests
 
@@ -201,24 +196,34 @@ class PigmentClient:
             on_try()
             counter.increment()
             self.stats.count_request(is_retry=next(tries) > 0)
+            total_seconds = self._total_seconds(request)
+            deadline = ReadDeadline(self._settings.request_timeout_seconds, total_seconds)
             try:
-                response = self._send(request)
+                response = self._send(request, deadline)
                 with self.stats.counted_body(response):
                     return read(response)
-            except (RetriableResponseError, requests.RequestException):
+            except (RetriableResponseError, requests.RequestException) as error:
                 self.raise_if_cancelled(request)  # Then nothing is sent again, and no failure is reported.
+                if deadline.is_over and isinstance(error, requests.RequestException):
+                    raise _took_too_long(request, total_seconds) from None
                 raise
 
         with metrics.http_request_counter(phase, endpoint=request.path) as counter, self._retry.final_errors(request):
             return self._retry.wrap(try_once, request)()
 
-    def _send(self, request: ApiRequest) -> requests.Response:
+    def _total_seconds(self, request: ApiRequest) -> int:
+        """Return how long a request may take with its whole response; silence ends it earlier."""
+        if request.scope is Scope.EXPORT:
+            return self._settings.max_export_seconds
+        return max(_METADATA_SECONDS, 2 * self._settings.request_timeout_seconds)
+
+    def _send(self, request: ApiRequest, deadline: ReadDeadline) -> requests.Response:
         """Send a request once, and return a successful response with its body still unread."""
         prepared = self.session.prepare_request(
             requests.Request(
                 request.method,
                 self._settings.api_url + request.path,
-                headers={"User-Agent": self.user_agent},
+                headers={"User-Agent": self.user_agent, "Accept-Encoding": ACCEPT_ENCODING},
                 params=dict(request.params),
                 json=request.body,
                 auth=self._authenticators[request.scope],
@@ -227,16 +232,21 @@ class PigmentClient:
         # Session.send does not read REQUESTS_CA_BUNDLE by itself.
         environment = self.session.merge_environment_settings(prepared.url, {}, stream=True, verify=None, cert=None)
         response = self.session.send(
-            prepared, timeout=self._settings.request_timeout_seconds, allow_redirects=False, **environment
+            prepared,
+            timeout=deadline,  # type: ignore[arg-type] # the adapter takes it.
+            allow_redirects=False,
+            **environment,
         )
         if not is_success(response.status_code):
-            self._raise_error(response, request)
+            self._raise_error(response, request, deadline)
         self._warn_of_http_1(response)
         return response
 
-    def _raise_error(self, response: requests.Response, request: ApiRequest) -> None:
+    def _raise_error(self, response: requests.Response, request: ApiRequest, deadline: ReadDeadline) -> None:
+        deadline.shorten(_MAX_ERROR_SECONDS)
         with self.stats.counted_body(response):
-            text = response.raw.read(_MAX_ERROR_BYTES, decode_content=True).decode("utf-8", "replace")
+            has_text = response.status_code >= HTTPStatus.BAD_REQUEST
+            text = _beginning(response, request).decode("utf-8", "replace") if has_text else ""
         error = response_error(
             request,
             response.status_code,
@@ -260,3 +270,20 @@ class PigmentClient:
                     self._settings.api_url,
                 )
             self._has_warned_of_http_1 = True
+
+
+def _beginning(response: requests.Response, request: ApiRequest) -> bytes:
+    """Return the beginning of an error response's body, as far as it can be read; its status is what counts."""
+    try:
+        return next(decoded_chunks(response, request, chunk_bytes=_MAX_ERROR_BYTES), b"")
+    except (RetriableResponseError, requests.RequestException):
+        return b""
+
+
+def _took_too_long(request: ApiRequest, total_seconds: int) -> PigmentExportError:
+    remedy = (
+        "Raise max_export_seconds, or run again later."
+        if request.scope is Scope.EXPORT
+        else "Run again later, or raise request_timeout_seconds."
+    )
+    return PigmentExportError(f"{request.subject}: the response was not complete after {total_seconds:,} s. {remedy}")

@@ -20,6 +20,7 @@ from urllib3 import HTTPHeaderDict, HTTPResponse
 from urllib3.util.ssl_ import create_urllib3_context
 
 from tap_pigment.pigment.http2_connection import Body, Connection, ReadDeadline, Route, failures, reason
+from tap_pigment.settings import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,7 @@ _VERSIONS = {b"HTTP/2": HTTP_2, b"HTTP/1.0": 10}
 
 
 class Http2Adapter(HTTPAdapter):
-    """Sends over HTTP/2 if the server speaks it, else over HTTP/1.1.
+    """Sends over HTTP/2 if the server speaks it, else over HTTP/1.1, and without TLS always over HTTP/1.1.
 
     Each request has a connection of its own, which is kept for the next one. On a shared connection a body that nobody
     reads for a while would use up the flow control window of all others, and httpx2 does not lock what several threads
@@ -51,7 +52,7 @@ class Http2Adapter(HTTPAdapter):
         self,
         request: requests.PreparedRequest,
         stream: bool = False,  # noqa: FBT001, FBT002 - see above.
-        timeout: Any = None,  # noqa: ANN401 - seconds, a pair of them, or urllib3's own.
+        timeout: Any = None,  # noqa: ANN401 - seconds, a pair of them, or a ReadDeadline.
         verify: bool | str = True,  # noqa: FBT001, FBT002 - see above.
         cert: Any = None,  # noqa: ANN401 - a path, or a pair of them.
         proxies: Mapping[str, str] | None = None,
@@ -63,10 +64,11 @@ class Http2Adapter(HTTPAdapter):
         """
         url = str(request.url)
         proxy = _proxy(url, proxies)
+        deadline = timeout if isinstance(timeout, ReadDeadline) else ReadDeadline(timeout)
         if proxy and urlsplit(proxy).scheme.startswith("socks"):  # Through the package that `requests` uses for it.
-            return super().send(request, stream, timeout, verify, cert, dict(proxies or {}))
-        connection = self._take(Route(urlsplit(url).netloc, proxy, _trusted(verify), cert))
-        deadline = ReadDeadline(timeout)
+            return super().send(request, stream, deadline.timeouts, verify, cert, dict(proxies or {}))
+        trusted = _trusted(verify) if url.startswith("https:") else None
+        connection = self._take(Route(urlsplit(url).netloc, proxy, trusted, cert))
         try:
             response = connection.send(request, deadline)
         except BaseException as error:
@@ -145,11 +147,13 @@ def _urllib3_response(response: httpx2.Response, body: Body, request: requests.P
 
 
 def _proxy(url: str, proxies: Mapping[str, str] | None) -> str | None:
-    """Return the proxy for a URL, or None.
+    """Return the proxy for a URL, or None; a loopback address has none.
 
     Raises:
         requests.exceptions.InvalidProxyURL: If its address is not valid.
     """
+    if is_loopback(urlsplit(url).hostname or ""):
+        return None
     proxy = select_proxy(url, dict(proxies or {}))
     if not proxy:
         return None

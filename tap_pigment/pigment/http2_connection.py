@@ -1,12 +1,16 @@
 """One connection of httpx2, for one request after another, and the body of its response.
 
-Internals in use, seen in httpx2 and httpcore2 2.16.2: the trace events `connect_tcp.complete`, `start_tls.complete` and
-`receive_response_headers.started`, the network stream's `get_extra_info`, and that `timeout` is read with `get`.
+Internals in use, seen in httpx2 and httpcore2 2.16.2: the trace events `connect_tcp.complete`, `start_tls.complete`,
+`send_connection_init.started`, `send_request_headers.started` and `receive_response_headers.started`, the network
+stream's `get_extra_info`, that `timeout` is read with `get`, and the way from a transport to the protocol of its
+connection: the attributes `_h11_state` and `_h2_state`.
 """
 
 from __future__ import annotations
 
 import logging
+import math
+import re
 import socket
 import threading
 import weakref
@@ -16,12 +20,31 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import httpx2
     import requests
 
 _SECONDS_TO_KEEP = 30  # Less than servers and routers usually keep it, so that this side closes first.
+
+# Trailers come after a body, and may say how it ended. These say nothing about that.
+_HARMLESS_TRAILERS = frozenset(
+    {
+        "cache-control",
+        "content-digest",
+        "content-md5",
+        "date",
+        "digest",
+        "etag",
+        "expires",
+        "last-modified",
+        "repr-digest",
+        "server-timing",
+    }
+)
+_NAME_OF_AN_ERROR = re.compile(r"abort|error|exception|fail|incomplete|truncat")
+_NO_ERROR = frozenset({"", "0", "false", "no", "none", "null", "ok"})
+_MAX_QUOTED_CHARACTERS = 100
 
 
 class Route(NamedTuple):
@@ -54,7 +77,13 @@ class Connection:
         self.close = weakref.finalize(self, self._transport.close)
         self._lock = threading.Lock()
         self._network: Any = None
+        self._watch = _Watch()
         self.is_hung_up = False
+
+    @property
+    def trailers(self) -> list[tuple[str, str]]:
+        """The trailers of the response that was read to its end."""
+        return self._watch.trailers
 
     def send(self, request: requests.PreparedRequest, deadline: ReadDeadline) -> httpx2.Response:
         """Send a request and return the response, once its headers have arrived."""
@@ -63,9 +92,12 @@ class Connection:
         def trace(event: str, info: Mapping[str, Any]) -> None:
             if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
                 self._connected(info["return_value"])
+            if event.endswith((".send_connection_init.started", ".send_request_headers.started")):
+                self._watch.attach(self._transport)
             if event.endswith(".receive_response_headers.started"):
                 deadline.renew()
 
+        self._watch.begin(deadline)
         return self._transport.handle_request(
             httpx2.Request(
                 str(request.method),
@@ -97,19 +129,137 @@ class Connection:
                     socket.socket.shutdown(self._network.get_extra_info("socket"), socket.SHUT_RDWR)
 
 
+class _Watch:
+    """Reads along with the protocol of a connection, for what httpcore2 discards.
+
+    That is the trailers; the status over HTTP/2, where httpcore2 takes 200 if there is none; and the time between two
+    reads, which httpcore2 does not limit over HTTP/1.1.
+
+    It holds no `Connection`, which could then not be collected.
+    """
+
+    def __init__(self) -> None:
+        self._deadline = ReadDeadline(None)
+        self._protocol: Any = None
+        self.trailers: list[tuple[str, str]] = []
+
+    def begin(self, deadline: ReadDeadline) -> None:
+        """Begin with the next response."""
+        self._deadline = deadline
+        self.trailers = []
+
+    def attach(self, transport: Any) -> None:  # noqa: ANN401 - its pool is not public.
+        """Read along with the protocol of the transport's newest connection, if that is not the case yet."""
+        http: Any = transport._pool.connections[-1]  # noqa: SLF001 - see the top of the file.
+        while not (protocol := getattr(http, "_h2_state", None) or getattr(http, "_h11_state", None)):
+            http = http._connection  # noqa: SLF001 - see the top of the file; proxies wrap connections.
+        if protocol is self._protocol:
+            return
+        self._protocol = protocol
+        if hasattr(protocol, "next_event"):
+            protocol.next_event = self._watched_h11(protocol.next_event)
+        else:
+            protocol.receive_data = self._watched_h2(protocol.receive_data)
+
+    def _watched_h11(self, next_event: Callable[[], Any]) -> Callable[[], Any]:
+        def watched() -> Any:  # noqa: ANN401 - an event, or a constant of h11.
+            self._deadline.raise_if_over()
+            event = next_event()
+            if type(event).__name__ == "EndOfMessage":  # h11 comes with httpx2, and is no dependency of the tap.
+                self._keep_trailers(event.headers)
+            return event
+
+        return watched
+
+    def _watched_h2(self, receive_data: Callable[[bytes], list[Any]]) -> Callable[[bytes], list[Any]]:
+        import h2.events  # noqa: PLC0415 - see Connection.
+        import h2.exceptions  # noqa: PLC0415 - see Connection.
+
+        def watched(data: bytes) -> list[Any]:
+            self._deadline.raise_if_over()
+            events = receive_data(data)
+            for event in events:
+                match event:
+                    case h2.events.TrailersReceived():
+                        self._keep_trailers(event.headers or ())
+                    case h2.events.ResponseReceived() if not has_valid_status(event.headers or ()):
+                        raise h2.exceptions.ProtocolError("the response has no valid status")
+            return events
+
+        return watched
+
+    def _keep_trailers(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        self.trailers += [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers]
+
+
+def has_valid_status(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Return whether the headers of a response over HTTP/2 have one status of three digits."""
+    statuses = [value for name, value in headers if name == b":status"]
+    return len(statuses) == 1 and re.fullmatch(rb"[1-9][0-9]{2}", statuses[0]) is not None
+
+
+def trailer_problem(trailers: Iterable[tuple[str, str]], *, is_length_right: bool) -> str | None:
+    """Return why trailers make a body incomplete, or None.
+
+    A trailer that names an error is one, whatever arrived. A trailer that nobody knows may be one too; it does no harm
+    if the body has the length that was announced.
+
+    Args:
+        trailers: Names in lower case, and values.
+        is_length_right: Whether Content-Length announced exactly the bytes that arrived.
+    """
+    for name, value in trailers:
+        text = value.strip()
+        quoted = f"{name}: {text}"[:_MAX_QUOTED_CHARACTERS]
+        if name == "grpc-status":
+            if text != "0":
+                return f"the server ended it with an error ({quoted})"
+        elif _NAME_OF_AN_ERROR.search(name):
+            if text.lower() not in _NO_ERROR:
+                return f"the server ended it with an error ({quoted})"
+        elif name not in _HARMLESS_TRAILERS and not is_length_right:
+            return f"the server ended it with a trailer that may be an error ({quoted})"
+    return None
+
+
 class ReadDeadline:
     """The timeouts of a request, as httpcore2 reads them.
 
-    The time to read ends some seconds after the last byte of the response. HTTP/2 pings do not extend it.
+    The time to read ends some seconds after the last byte of the response, and some seconds after the request at the
+    latest. HTTP/2 pings do not extend it.
     """
 
-    def __init__(self, timeout: Any) -> None:  # noqa: ANN401 - see `send`.
+    def __init__(self, timeout: Any, total_seconds: float | None = None) -> None:  # noqa: ANN401 - see `send`.
         connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
         self._seconds: dict[str, float | None] = {"connect": connect, "read": read, "write": read}
+        self._end = math.inf if total_seconds is None else monotonic() + total_seconds
         self.renew()
 
+    @property
+    def timeouts(self) -> Any:  # noqa: ANN401 - see `send`.
+        """The seconds to connect and to wait for bytes, as `requests` takes them."""
+        return self._seconds["connect"], self._seconds["read"]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time of the whole request has passed."""
+        return monotonic() >= self._end
+
+    def raise_if_over(self) -> None:
+        """Raise an error if the time of the whole request has passed.
+
+        Raises:
+            TimeoutError: If it has.
+        """
+        if self.is_over:
+            raise TimeoutError("the response took too long")
+
+    def shorten(self, seconds: float) -> None:
+        """End the time of the whole request after so many seconds at the latest."""
+        self._end = min(self._end, monotonic() + seconds)
+
     def renew(self) -> None:
-        """Restart the time to read."""
+        """Restart the time to wait for bytes."""
         self._since = monotonic()
 
     def get(self, what: str, _default: object = None) -> float | None:
@@ -121,7 +271,8 @@ class ReadDeadline:
         seconds = self._seconds.get(what)
         if what != "read" or seconds is None:
             return seconds
-        left = self._since + seconds - monotonic()
+        self.raise_if_over()
+        left = min(self._since + seconds, self._end) - monotonic()
         if left <= 0:
             raise TimeoutError(f"no bytes arrived for {seconds} s")
         return left
@@ -146,6 +297,7 @@ class Body:
         self._deadline = deadline
         self._keep = keep
         self._drop = drop
+        self._size_bytes = 0
         self.closed = False
 
     def read(self, size: int | None = None) -> bytes:
@@ -171,10 +323,19 @@ class Body:
         if self._connection.is_hung_up:
             self.close()
             raise ConnectionAbortedError("the connection was closed on this side")
+        self._size_bytes += len(chunk)
         if not chunk:
-            self.closed = True
-            self._keep(self._connection)
+            self._end()
         return chunk
+
+    def _end(self) -> None:
+        """Keep the connection of a body that was read to its end, unless its trailers make it incomplete."""
+        is_length_right = self._response.headers.get("content-length") == str(self._size_bytes)
+        if problem := trailer_problem(self._connection.trailers, is_length_right=is_length_right):
+            self.close()
+            raise ConnectionResetError(problem)
+        self.closed = True
+        self._keep(self._connection)
 
     def close(self) -> None:
         """Close the connection, unless the body was read to its end and the connection is kept."""

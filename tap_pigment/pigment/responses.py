@@ -23,14 +23,21 @@ from tap_pigment.pigment.http2_adapter import HTTP_2
 from tap_pigment.redaction import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 
     from requests import Response
 
     from tap_pigment.pigment.api import ApiRequest
 
+# What `decoded_chunks` decodes, and nothing else.
+ACCEPT_ENCODING = "gzip, deflate"
+MAX_LISTING_BYTES = 1 << 26  # About 400,000 blocks.
+
 _MAX_QUOTED_CHARACTERS = 300
+_CHUNK_BYTES = 1 << 16
+_CODINGS = frozenset({"gzip", "x-gzip", "deflate"})
 _ZLIB_OR_GZIP = zlib.MAX_WBITS | 32  # Whichever the header of the compressed data names.
+_RAW_DEFLATE = -zlib.MAX_WBITS
 
 _MEANINGS: Mapping[tuple[Scope, int], tuple[type[PigmentError], str]] = {
     (Scope.MODELING_METADATA, HTTPStatus.UNAUTHORIZED): (
@@ -104,13 +111,14 @@ class RetriableResponseError(RetriableAPIError):
 
 
 def is_success(status: int) -> bool:
-    """Return whether a response brings what was requested."""
-    return HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
+    """Return whether a response brings the whole of what was requested: no other status than 200 promises that."""
+    return status == HTTPStatus.OK
 
 
 def is_retriable(status: int) -> bool:
-    """Return whether sending the same request again may succeed."""
-    return is_over_quota(status) or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    """Return whether sending the same request again may succeed: after a part of a response (2xx) it may."""
+    is_partial = status < HTTPStatus.MULTIPLE_CHOICES and not is_success(status)
+    return is_partial or is_over_quota(status) or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def is_over_quota(status: int) -> bool:
@@ -135,6 +143,8 @@ def response_error(
         meaning = _QUOTA_USED_UP
     elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         meaning = f"Pigment failed ({status}). Run again later."
+    elif status < HTTPStatus.MULTIPLE_CHOICES:
+        meaning = f"only a response with status 200 is whole, and this one has {status}. Run again later."
     elif status < HTTPStatus.BAD_REQUEST:
         error_class = RequestRefusedError
         meaning = (
@@ -153,62 +163,132 @@ def response_error(
 def _quoted(text: str, keys: Collection[str]) -> str:
     """Return the text of an error response, as the end of a message: its problem details, or plain text."""
     try:
-        content = json.loads(text)
-    except ValueError:
+        answer = _details(json.loads(text))
+    except (ValueError, RecursionError):
         answer = "" if text.lstrip().startswith("<") else text
-    else:
-        details = content if isinstance(content, dict) else {}
-        answer = ": ".join(str(details[name]) for name in ("title", "detail", "message") if details.get(name))
-        if errors := details.get("errors"):
-            answer = f"{answer} {json.dumps(errors)}"
     answer = " ".join(redacted(answer, keys).split())[:_MAX_QUOTED_CHARACTERS]
     return f" Pigment's answer: {answer}" if answer else ""
 
 
+def _details(content: object) -> str:
+    """Return what problem details say."""
+    details = content if isinstance(content, dict) else {}
+    answer = ": ".join(str(details[name]) for name in ("title", "detail", "message") if details.get(name))
+    errors = details.get("errors")
+    return f"{answer} {json.dumps(errors)}" if errors else answer
+
+
 def not_csv(content_type: str, start: bytes) -> str | None:
     """Return why a body that begins with `start` is not an export at all, or None."""
-    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:512].lower()
-    if "html" in content_type.lower() or text.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "the response is a web page, such as a login page or a proxy's. Check api_url and the proxy"
-    if "json" in content_type.lower() or re.match(rb'(\{\s*("|\})|\[\s*(\{|\]))', text):
+    if problem := _web_page(content_type, start):
+        return problem
+    if "json" in content_type.lower() or re.match(rb'(\{\s*("|\})|\[\s*(\{|\]))', _beginning(start)):
         return "the response is JSON instead of CSV. Check api_url"
     return None
 
 
+def _web_page(content_type: str, start: bytes) -> str | None:
+    if "html" in content_type.lower() or _beginning(start).startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "the response is a web page, such as a login page or a proxy's. Check api_url and the proxy"
+    return None
+
+
+def _beginning(start: bytes) -> bytes:
+    return start.removeprefix(b"\xef\xbb\xbf").lstrip()[:512].lower()
+
+
 def decoded_chunks(response: Response, request: ApiRequest, *, chunk_bytes: int) -> Iterator[bytes]:
-    """Yield the decompressed body in chunks of at most `chunk_bytes` compressed bytes.
+    """Yield the decompressed body in chunks of at most `chunk_bytes`, however much a few compressed bytes hold.
 
     `requests` accepts a compressed body that lacks its end, so decompression is done here.
 
     Raises:
-        RetriableResponseError: If the body is compressed, and its end is missing or damaged.
+        RetriableResponseError: If the body is compressed, and its end is missing or damaged, or in an unknown way.
     """
     # Without this header `requests` yields the chunks as they were sent.
-    encoding = response.raw.headers.pop("Content-Encoding", "identity").lower()
-    if encoding in {"identity", ""}:
-        yield from response.iter_content(chunk_bytes)
+    encoding = response.raw.headers.pop("Content-Encoding", "")
+    codings = [coding for part in encoding.lower().split(",") if (coding := part.strip()) not in {"", "identity"}]
+    if not codings:
+        yield from _sent_chunks(response, request, chunk_bytes)
         return
-    decompressor = zlib.decompressobj(_ZLIB_OR_GZIP)
+    if len(codings) > 1 or codings[0] not in _CODINGS:
+        problem = f"the response is compressed as {encoding}. Check the proxy"
+        raise RetriableResponseError(PigmentExportError(f"{request.subject}: {problem}."), response)
     try:
-        for chunk in response.iter_content(chunk_bytes):
-            while chunk:
-                if decompressor.eof:  # The next compressed member begins where the last one ended.
-                    decompressor = zlib.decompressobj(_ZLIB_OR_GZIP)
-                yield decompressor.decompress(chunk)
-                chunk = decompressor.unused_data  # noqa: PLW2901 - the rest of the chunk.
-        yield decompressor.flush()
-        problem = "" if decompressor.eof else "the compressed response lacks its end"
+        # In small steps: zlib copies what is left of its input after each of its outputs.
+        is_complete = yield from _decompressed(_sent_chunks(response, request, _CHUNK_BYTES), codings[0], chunk_bytes)
+        problem = "" if is_complete else "the compressed response lacks its end"
     except zlib.error as error:
         problem = f"the compressed response is damaged ({error})"
     if problem:
         raise RetriableResponseError(PigmentExportError(f"{request.subject}: {problem}. Run again later."), response)
 
 
+def _sent_chunks(response: Response, request: ApiRequest, chunk_bytes: int) -> Iterator[bytes]:
+    try:
+        yield from response.iter_content(chunk_bytes)
+    except ValueError:  # From urllib3, which reads bodies that pass a SOCKS proxy, on a negative number.
+        problem = f"{request.subject}: the response was truncated: a chunk has an invalid size. Run again later."
+        raise RetriableResponseError(PigmentExportError(problem), response) from None
+
+
+def _decompressed(chunks: Iterable[bytes], coding: str, step_bytes: int) -> Generator[bytes, None, bool]:
+    """Yield the decompressed chunks in steps, and return whether the compressed data came to their end."""
+    decompressor = None
+    for chunk in chunks:
+        rest = chunk
+        while rest:
+            if decompressor is None or decompressor.eof:  # The next compressed member begins where the last one ended.
+                decompressor = zlib.decompressobj(_window_bits(coding, rest[0]))
+            if step := decompressor.decompress(rest, step_bytes):
+                yield step
+            rest = decompressor.unconsumed_tail or decompressor.unused_data
+    if decompressor is None:
+        return False
+    if step := decompressor.flush():  # A few bytes at most.
+        yield step
+    return decompressor.eof
+
+
+def _window_bits(coding: str, first_byte: int) -> int:
+    """Return how zlib reads compressed data: `deflate` stands for data with zlib's header, and for data without one."""
+    is_gzip, is_zlib = first_byte == 0x1F, first_byte & 0x8F == zlib.DEFLATED  # noqa: PLR2004 - see RFC 1950 and 1952.
+    return _RAW_DEFLATE if coding == "deflate" and not is_gzip and not is_zlib else _ZLIB_OR_GZIP
+
+
+def read_json(response: Response, request: ApiRequest, *, max_bytes: int = MAX_LISTING_BYTES) -> object:
+    """Return the JSON of a response.
+
+    Raises:
+        RetriableResponseError: If it is not JSON.
+        PigmentExportError: If it is too long.
+    """
+    body = bytearray()
+    for chunk in decoded_chunks(response, request, chunk_bytes=_CHUNK_BYTES):
+        body += chunk
+        if len(body) > max_bytes:
+            raise PigmentExportError(
+                f"{request.subject}: the response has more than {max_bytes >> 20:,} MB. Check api_url and the proxy."
+            )
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        problem = _web_page(response.headers.get("Content-Type", ""), bytes(body[:_CHUNK_BYTES]))
+        if isinstance(error, RecursionError):
+            problem = "its values are nested too deep. Check api_url"
+        elif not isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+            problem = "a number has too many digits. Check api_url"
+        details = f": {problem}." if problem else ". Check api_url."
+        final = PigmentExportError(f"{request.subject}: the response is not JSON{details}")
+        raise RetriableResponseError(final, response) from None
+
+
 def missing_end_proof(response: Response) -> str | None:
     """Return why a body that was read to its end may be truncated, or None if the transport proves its end."""
     is_http_2 = response.raw.version == HTTP_2
+    last_coding = response.headers.get("Transfer-Encoding", "").lower().rpartition(",")[2].strip()
     # The last chunk proves the end, whatever Content-Length says beside it.
-    if not is_http_2 and "chunked" in response.headers.get("Transfer-Encoding", "").lower():
+    if not is_http_2 and last_coding == "chunked":
         return None
     announced = response.headers.get("Content-Length")
     if announced is not None:

@@ -207,7 +207,7 @@ def _retry_after(value: str, now: datetime) -> float | None:
         return float(value)
     try:
         until = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # The latter for a year of more digits than a C integer has.
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)

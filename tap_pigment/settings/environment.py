@@ -150,13 +150,17 @@ def _hint(name: str, prefix: str, known: Collection[str]) -> str:
 
 
 def use_known_log_level(environment: MutableMapping[str, str], prefix: str) -> str | None:
-    """Set a log level that Python does not know to INFO, and return a warning about it, or None.
+    """Set a log level that Python does not know to INFO, and return a warning about it, or None; remove an empty one.
 
     Args:
         environment: All variables.
         prefix: The beginning of the variable that comes before `LOGLEVEL`.
     """
-    name = next((name for name in (f"{prefix}LOGLEVEL", "LOGLEVEL") if environment.get(name)), None)
+    variables = (f"{prefix}LOGLEVEL", "LOGLEVEL")
+    for variable in variables:
+        if not environment.get(variable):
+            environment.pop(variable, None)  # An empty variable is not set; the SDK would read it as a level.
+    name = next((variable for variable in variables if variable in environment), None)
     if name is None or environment[name].upper() in logging.getLevelNamesMapping():
         return None
     environment[name] = _DEFAULT_LEVEL

@@ -59,6 +59,7 @@ class Settings:
     infer_types: bool
     stream_overrides: Mapping[str, StreamOverride]
     request_timeout_seconds: int
+    max_export_seconds: int
     max_retries: int
     requests_per_window: int
     parallel_exports: int
@@ -90,6 +91,7 @@ class Settings:
                 stream: _stream_override(override or {}) for stream, override in value["stream_overrides"].items()
             },
             request_timeout_seconds=value["request_timeout_seconds"],
+            max_export_seconds=value["max_export_seconds"],
             max_retries=value["max_retries"],
             requests_per_window=value["requests_per_window"],
             parallel_exports=value["parallel_exports"],

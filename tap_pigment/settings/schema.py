@@ -137,6 +137,13 @@ SETTINGS = th.PropertiesList(
         description="Longest silence tolerated on a connection, to the first byte and between bytes.",
     ),
     th.Property(
+        "max_export_seconds",
+        th.IntegerType(nullable=False, minimum=1),
+        default=3600,
+        title="Maximum export time in seconds",
+        description="Longest time of one export request, until all of its response has arrived. It is not retried.",
+    ),
+    th.Property(
         "max_retries",
         th.IntegerType(nullable=False, minimum=0),
         default=3,

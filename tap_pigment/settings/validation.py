@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -39,6 +40,11 @@ def config_errors(config: Mapping[str, Any]) -> list[str]:
         for name in ("application_id", "application_ids")
         if _KEY_START in str(config.get(name))
     ]
+    found += [
+        f"{name}: it holds a control character, such as a line end or NUL. Remove it."
+        for name, texts in _names_of_places(config).items()
+        if any(unicodedata.category(character) in {"Cc", "Cs"} for character in "".join(texts))
+    ]
     url = config.get("api_url")
     if isinstance(url, str) and (problem := _url_problem(url)):
         found.append(f"api_url: {problem}")
@@ -64,6 +70,22 @@ def config_errors(config: Mapping[str, Any]) -> list[str]:
     if config.get("change_detection") == ChangeDetection.ROW:
         found += _map_problems(config.get("stream_maps") or {})
     return found
+
+
+def _names_of_places(config: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the texts that become a part of an address or a path, by setting; of other types, the schema complains."""
+    found = {
+        name: config.get(name) for name in ("api_url", "application_id", "spool_dir", "snapshot_uri", "quota_file")
+    }
+    found["application_ids"] = config.get("application_ids")
+    batch = config.get("batch_config")
+    storage = batch.get("storage") if isinstance(batch, dict) else None
+    if isinstance(storage, dict):
+        found |= {f"batch_config.storage.{name}": storage.get(name) for name in ("root", "prefix")}
+    return {
+        name: [text for text in (place if isinstance(place, list) else [place]) if isinstance(text, str)]
+        for name, place in found.items()
+    }
 
 
 def readable_schema_error(error: str) -> str:

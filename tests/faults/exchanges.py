@@ -33,6 +33,7 @@ class Framing(Enum):
 
     CHUNKED = "chunked"
     LENGTH = "Content-Length"
+    UNKNOWN = "a coding that nobody knows"
     CLOSED = "the connection's end"
 
 
@@ -59,6 +60,9 @@ class Exchange(Protocol):
 
     def stay_silent(self) -> None:
         """Leave the connection open until the client closes it."""
+
+    def end_with_trailer(self, name: str, value: str) -> None:
+        """Mark the end of a body, with a trailer."""
 
 
 class _Connected:
@@ -101,9 +105,20 @@ class Http1Exchange(_Connected):
             body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
         elif framing is Framing.LENGTH:
             headers["Content-Length"] = str(len(response.body))
+        elif framing is Framing.UNKNOWN:
+            headers["Transfer-Encoding"] = "notchunked"
         lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        self._connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+        self._connection.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+
+    def send_raw(self, sent: bytes) -> None:
+        """Send bytes as they are."""
+        self._connection.sendall(sent)
+
+    def end_with_trailer(self, name: str, value: str) -> None:
+        """Mark the end of a body in chunks, with a trailer."""
+        self._connection.sendall(f"0\r\n{name}: {value}\r\n\r\n".encode())
+        self.is_over = True
 
 
 class Http2Exchange(_Connected):
@@ -117,17 +132,29 @@ class Http2Exchange(_Connected):
     def respond(self, response: Answer) -> None:
         """Send a whole response."""
         self.begin(response, len(response.body))
+        self.end()
+
+    def end(self) -> None:
+        """Mark the end of a body."""
         self._protocol.end_stream(self._stream_id)
         self._flush()
 
-    def begin(self, response: Answer, end: int) -> None:
-        """Send the headers of a response and its body up to a byte, without the mark of its end."""
-        headers = [(":status", str(response.status))]
+    def begin(self, response: Answer, end: int, status: str | None = "") -> None:
+        """Send the headers of a response and its body up to a byte, without the mark of its end.
+
+        `status` stands instead of the response's, or there is none.
+        """
+        headers = [] if status is None else [(":status", status or str(response.status))]
         self._protocol.send_headers(
             self._stream_id, headers + [(name.lower(), value) for name, value in response.headers.items()]
         )
         if end:
             self._protocol.send_data(self._stream_id, response.body[:end])
+        self._flush()
+
+    def end_with_trailer(self, name: str, value: str) -> None:
+        """Mark the end of a body, with a trailer."""
+        self._protocol.send_headers(self._stream_id, [(name, value)], end_stream=True)
         self._flush()
 
     def reset_stream(self, code: ErrorCodes = ErrorCodes.INTERNAL_ERROR) -> None:
@@ -164,7 +191,13 @@ def http2(serve: Serve) -> Speak:
     """Return a server of HTTP/2, for one request after the other."""
 
     def speak(connection: socket.socket) -> None:
-        protocol = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
+        config = h2.config.H2Configuration(
+            client_side=False,
+            header_encoding="utf-8",
+            validate_outbound_headers=False,
+            normalize_outbound_headers=False,
+        )
+        protocol = h2.connection.H2Connection(config)
         protocol.initiate_connection()
         connection.sendall(protocol.data_to_send())
         heads: dict[int, dict[str, str]] = {}

@@ -117,12 +117,12 @@ def instead(status: int, body: bytes = b"", headers: Mapping[str, str] | None = 
     return anywhere(lambda exchange, _right, _injected: exchange.respond(Answer(status, body, headers or {})))
 
 
-def changed(change: Callable[[bytes, int], bytes], **headers: str) -> Mapping[Transport, Inject]:
+def changed(change: Callable[[bytes, int], bytes], *, status: int = 200, **headers: str) -> Mapping[Transport, Inject]:
     """Send a changed body, which the transport marks as complete."""
 
     def inject(exchange: Exchange, right: Answer, injected: int) -> None:
         more = {name.replace("_", "-"): value for name, value in headers.items()}
-        exchange.respond(replace(right, body=change(right.body, injected), headers={**right.headers, **more}))
+        exchange.respond(Answer(status, change(right.body, injected), {**right.headers, **more}))
 
     return anywhere(inject)
 
@@ -165,6 +165,47 @@ def stream_broken_off(at: Place, then: Callable[[Http2Exchange], None]) -> Mappi
     return over_http2(inject)
 
 
+def ended_with(at: Place, name: str, value: str) -> Mapping[Transport, Inject]:
+    """Send a body up to a place, as if it were complete, with a trailer."""
+
+    def inject(exchange: Exchange, right: Answer, _injected: int) -> None:
+        exchange.begin(right, at(right.body))
+        exchange.end_with_trailer(name, value)
+
+    return anywhere(inject)
+
+
+def failing_with(status: int, then: Callable[[Exchange], None]) -> Mapping[Transport, Inject]:
+    """Send the headers and the beginning of an error, and then break it off."""
+
+    def inject(exchange: Exchange, _right: Answer, _injected: int) -> None:
+        exchange.begin(Answer(status, _ECHO, {**JSON, "Content-Length": "999"}), 9)
+        then(exchange)
+
+    return anywhere(inject)
+
+
+def with_status(status: str | None) -> Mapping[Transport, Inject]:
+    """Send a part of a body, as if it were complete, under a status that is not a number, or under none."""
+
+    def inject(exchange: Http2Exchange, right: Answer, _injected: int) -> None:
+        exchange.begin(right, at_a_line_end(right.body), status)
+        exchange.end()
+
+    return over_http2(inject)
+
+
+def in_chunk(size: bytes) -> Mapping[Transport, Inject]:
+    """Send a body in a chunk of a certain size, and then the last chunk."""
+
+    def inject(exchange: Http1Exchange, right: Answer, _injected: int) -> None:
+        exchange.begin(right, 0)
+        exchange.send_raw(size + b"\r\n" + right.body + b"\r\n0\r\n\r\n")
+        exchange.hang_up()
+
+    return over_http1(inject)
+
+
 def rows(change: Callable[[list[bytes]], list[bytes]]) -> Mapping[Transport, Inject]:
     """Change the lines of an export."""
     return changed(lambda body, _injected: b"".join(change(body.splitlines(keepends=True))))
@@ -176,6 +217,10 @@ def in_a_few_seconds() -> str:
 
 def over_quota_until_a_date(exchange: Exchange, _right: Answer, _injected: int) -> None:
     exchange.respond(Answer(429, headers={"Retry-After": in_a_few_seconds()}))
+
+
+def whole(body: bytes) -> int:
+    return len(body)
 
 
 def without_first(body: bytes) -> bytes:
@@ -191,7 +236,9 @@ _REFUSED = "400 to 422, redirects, lost access"
 _NO_EXPORT = "a page or JSON with status 200"
 
 _R = Verdict.REPORTED
+_S = Verdict.SURVIVED
 _ECHO = f'{{"title": "Refused", "detail": "not with Bearer {API_KEY}"}}'.encode()
+_NESTED = b"[" * 2_000
 
 FAULTS = (
     Fault("connection refused", _NO_ANSWER, refuses=True, ends_run_at=ALL),
@@ -236,6 +283,16 @@ FAULTS = (
         stream_broken_off(at_a_line_end, lambda exchange: exchange.reset_stream()),
     ),
     Fault("GOAWAY in mid-body", _TRUNCATED, stream_broken_off(in_mid_row, lambda exchange: exchange.go_away())),
+    Fault("ends under an unknown coding, in mid-row", _TRUNCATED, truncated_in(Framing.UNKNOWN, in_mid_row)),
+    Fault("ends under an unknown coding, at a line end", _TRUNCATED, truncated_in(Framing.UNKNOWN, at_a_line_end)),
+    Fault("chunk of a negative size", _TRUNCATED, in_chunk(b"-5")),
+    Fault("chunk of a size that is no number", _TRUNCATED, in_chunk(b"many")),
+    Fault("trailer with an error, at a line end", _TRUNCATED, ended_with(at_a_line_end, "x-error", "export failed")),
+    Fault("trailer grpc-status 13, at a line end", _TRUNCATED, ended_with(at_a_line_end, "grpc-status", "13")),
+    Fault("unknown trailer, at a line end", _TRUNCATED, ended_with(at_a_line_end, "x-result", "partial")),
+    Fault("trailer without a meaning", _TRUNCATED, ended_with(whole, "server-timing", "db;dur=5"), always=_S),
+    Fault("status that is no number", _TRUNCATED, with_status("abc")),
+    Fault("no status", _TRUNCATED, with_status(None)),
     Fault("ended in mid-row as if complete", _BODY, changed(lambda body, _injected: body[: in_mid_row(body)])),
     Fault(
         "ended without the last line end, at another byte each time",
@@ -252,17 +309,37 @@ FAULTS = (
     ),
     Fault("empty body", _BODY, changed(lambda _body, _injected: b"")),
     Fault("no content (204)", _BODY, instead(204)),
+    Fault(
+        "accepted (202), and only the beginning",
+        _BODY,
+        changed(lambda body, _injected: body[: body.find(b"\n") + 1], status=202),
+    ),
+    Fault(
+        "partial content (206), up to a line end",
+        _BODY,
+        changed(lambda body, _injected: body[: at_a_line_end(body)], status=206),
+    ),
+    Fault("all of it, but by a proxy (203)", _BODY, changed(lambda body, _injected: body, status=203)),
     Fault("gzip truncated", _BODY, changed(lambda body, _injected: gzip.compress(body)[:-12], Content_Encoding="gzip")),
     Fault(
         "gzip damaged",
         _BODY,
         changed(lambda body, _injected: gzip.compress(body)[:-9] + b"\xff" * 9, Content_Encoding="gzip"),
     ),
+    Fault("compressed as br", _BODY, changed(lambda body, _injected: body, Content_Encoding="br")),
     Fault("not gzip, although announced", _BODY, changed(lambda body, _injected: body, Content_Encoding="gzip")),
     Fault("row too short", _BODY, rows(lambda lines: [*lines[:2], b"only one field\r\n", *lines[3:]]), phases=EXPORTS),
     Fault("row too long", _BODY, rows(lambda lines: [*lines[:2], b"C;Cyd;more\r\n", *lines[3:]]), phases=EXPORTS),
     Fault("invalid UTF-8", _BODY, rows(lambda lines: [*lines[:2], b"C;Cy\xff\r\n", *lines[3:]]), phases=EXPORTS),
     Fault("open quote", _BODY, rows(lambda lines: [*lines[:2], b'C;"Cyd\r\n', *lines[3:]]), phases=EXPORTS),
+    Fault(
+        "header of more than 1 MB",
+        _BODY,
+        over_http1(
+            lambda exchange, right, _injected: exchange.respond(replace(right, body=b"x" * (1 << 20) + right.body))
+        ),
+        phases=EXPORTS,
+    ),
     Fault("429 with Retry-After in seconds", _STATUS, instead(429, headers={"Retry-After": "7"})),
     Fault("429 with Retry-After as a date", _STATUS, anywhere(over_quota_until_a_date)),
     Fault("429 without Retry-After", _STATUS, instead(429)),
@@ -270,11 +347,28 @@ FAULTS = (
     Fault("502 with a page", _STATUS, instead(502, LOGIN, HTML)),
     Fault("503 with Retry-After", _STATUS, instead(503, headers={"Retry-After": "3"})),
     Fault("504", _STATUS, instead(504)),
+    Fault(
+        "503 with Retry-After in a distant year",
+        _STATUS,
+        instead(503, headers={"Retry-After": "Mon, 01 Jan 99999999999 00:00:00 GMT"}),
+    ),
+    Fault("503 whose body is truncated", _STATUS, failing_with(503, lambda exchange: exchange.hang_up())),
+    Fault("503 whose body is reset", _STATUS, failing_with(503, lambda exchange: exchange.reset())),
+    Fault(
+        "503 whose body stays silent",
+        _STATUS,
+        failing_with(503, lambda exchange: exchange.stay_silent()),
+        is_silent=True,
+    ),
+    Fault("503 whose body is not gzip, although announced", _STATUS, instead(503, _ECHO, {"Content-Encoding": "gzip"})),
+    Fault("500 with JSON nested 2,000 deep", _STATUS, instead(500, _NESTED, JSON)),
     *(Fault(f"{status}", _REFUSED, instead(status, _ECHO, JSON), once=_R) for status in (400, 403, 404, 413, 422)),
     Fault(
         "401", _REFUSED, instead(401, _ECHO, JSON), once=_R, ends_run_at=frozenset({Phase.DISCOVERY, Phase.METADATA})
     ),
     Fault("redirect", _REFUSED, instead(302, headers={"Location": f"https://login.example/?{API_KEY}"}), once=_R),
+    Fault("redirect to no address", _REFUSED, instead(302, headers={"Location": "http://[::1"}), once=_R),
+    Fault("redirect to bytes", _REFUSED, instead(302, headers={"Location": "/\xff"}), once=_R),
     Fault("permanent redirect", _REFUSED, instead(308, headers={"Location": "http://127.0.0.1:9/"}), once=_R),
     Fault(
         "all rows missing",
@@ -296,6 +390,22 @@ FAULTS = (
         _BODY,
         changed(lambda body, _injected: body.replace(b'"id"', b'"no"')),
         once=_R,
+        phases=frozenset({Phase.METADATA}),
+    ),
+    Fault(
+        "block whose id is half of a character",
+        _BODY,
+        changed(lambda body, _injected: body.replace(b'"id": "0000', b'"id": "\\ud800', 1)),
+        once=_R,
+        phases=frozenset({Phase.METADATA}),
+    ),
+    Fault(
+        "JSON nested 2,000 deep", _BODY, changed(lambda _body, _injected: _NESTED), phases=frozenset({Phase.METADATA})
+    ),
+    Fault(
+        "a number of 5,000 digits",
+        _BODY,
+        changed(lambda body, _injected: body.replace(b'"id"', b'"size": ' + b"9" * 5_000 + b', "id"', 1)),
         phases=frozenset({Phase.METADATA}),
     ),
     Fault(

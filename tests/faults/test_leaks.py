@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 ODD_KEY = 'odd+SECRET/key="with&all%41signs"'
 PASSWORD = "pr0xy-SECRET-pass"  # noqa: S105 - of a proxy on localhost.
+PROXIED_HOST = "pigment.test"
 ECHO = f'{{"title": "Refused", "detail": "not with Bearer {API_KEY}"}}'.encode()
 ESCAPED_ECHO = b'{"detail": "not with \\u006fdd+SECRET/key=\\"with&all%41signs\\""}'
 STRUCTURED = """
@@ -90,7 +91,7 @@ def test_no_run_writes_an_api_key_or_password(authority: Authority, search: Secr
     short_timeout = {"request_timeout_seconds": 1}  # Some faults are silence.
     proxied_requests: list[bytes] = []
     with ExitStack() as stack:
-        tls = authority.tls("h2")
+        tls = authority.tls("h2", names=("localhost", PROXIED_HOST))
         over_http2, over_http1 = AllFaultsServer(Transport.HTTP_2), AllFaultsServer(Transport.HTTP_1)
         port = stack.enter_context(over_http2.serving(tls))
         plain_port = stack.enter_context(over_http1.serving(None))
@@ -98,6 +99,7 @@ def test_no_run_writes_an_api_key_or_password(authority: Authority, search: Secr
         closed_port = _closed_port()
         runs = SearchedRuns(search, authority, {**config, "api_url": f"https://localhost:{port}/api"})
         proxied = {"HTTPS_PROXY": f"http://user:{PASSWORD}@localhost:{proxy_port}"}
+        behind_proxy = {"api_url": f"https://{PROXIED_HOST}/api"}
         plain = {"api_url": f"http://127.0.0.1:{plain_port}/api"}
         search.on_spooled = over_http2.searched.set
         over_http1.searched.set()
@@ -106,7 +108,7 @@ def test_no_run_writes_an_api_key_or_password(authority: Authority, search: Secr
         catalog = home / "catalog.json"
         catalog.write_text(runs.run("--discover", code=0))
         rows = {"change_detection": "row", "snapshot_uri": str(home / "snapshots")}
-        runs.run("--catalog", str(catalog), code=0, settings=rows, environment=proxied)
+        runs.run("--catalog", str(catalog), code=0, settings={**rows, **behind_proxy}, environment=proxied)
         batches = {
             "encoding": {"format": "jsonl", "compression": "gzip"},
             "storage": {"root": f"file://{home}/batches"},
@@ -119,7 +121,7 @@ def test_no_run_writes_an_api_key_or_password(authority: Authority, search: Secr
         over_http2.searched.clear()
         structured = home / "log.yml"
         structured.write_text(STRUCTURED)
-        runs.run(settings=short_timeout, environment=proxied)
+        runs.run(settings={**short_timeout, **behind_proxy}, environment=proxied)
         runs.run(
             "--catalog", str(catalog), settings=short_timeout, environment={"SINGER_SDK_LOG_CONFIG": str(structured)}
         )
@@ -138,8 +140,8 @@ def test_no_run_writes_an_api_key_or_password(authority: Authority, search: Secr
         runs.run("--check", settings={"metadata_api_key": ODD_KEY})
 
         # Unreachable servers and proxies
-        runs.run(environment={"HTTPS_PROXY": f"http://user:{PASSWORD}@localhost:{closed_port}"})
-        runs.run(environment={"HTTPS_PROXY": f"http://user:{PASSWORD}@:0"})
+        for unreachable in (f"localhost:{closed_port}", ":0"):
+            runs.run(settings=behind_proxy, environment={"HTTPS_PROXY": f"http://user:{PASSWORD}@{unreachable}"})
         runs.run(environment={"REQUESTS_CA_BUNDLE": ""})
 
         # Wrong settings

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_pigment.errors import CatalogError
+from tap_pigment.errors import CatalogError, SettingsError, StreamsFailedError
 from tests.support.taps import of_type, records, written
 
 if TYPE_CHECKING:
@@ -162,6 +162,43 @@ def test_a_null_in_the_type_of_a_key_column_is_dropped(  # noqa: PLR0913, PLR091
 
     assert of_type(messages, "SCHEMA")[0]["schema"]["properties"]["Code"] == emitted_type
     assert [row["Code"] for row in records(messages, "countries")] == [emitted]
+
+
+def test_a_known_stream_that_the_catalog_lacks_fails(pigment: Pigment, discover: Discover, tap: MakeTap) -> None:
+    pigment.add_list("Countries", COUNTRIES)
+    pigment.add_list("Months", COUNTRIES)
+    catalog = discover()
+    del catalog["streams"][1]
+    state = {"bookmarks": {name: {"v": 1, "rows": 2} for name in ("countries", "months")}}
+    running = tap(catalog=catalog, state=state, on_stream_error="continue")
+
+    with pytest.raises(StreamsFailedError, match="months  it was extracted before, and is in Pigment and not in the"):
+        running.sync_all()
+
+    assert [row["Code"] for row in records(written(running), "countries")] == ["FR", "DE"]
+    tap(catalog=catalog, state=state, exclude=["months"]).sync_all()
+
+
+@pytest.mark.parametrize(
+    ("maps", "problem"),
+    [
+        ({"countries": {"__alias__": "MONTHS"}}, "two streams would be emitted as MONTHS"),
+        ({"*": {"__alias__": "all"}}, "two streams would be emitted as all"),
+        ({"months": {"__source__": "countries"}}, "two streams would be emitted as months"),
+        ({"*": None}, "they remove all selected streams, so nothing is extracted"),
+    ],
+)
+def test_stream_maps_that_merge_or_remove_all_streams_are_an_error(
+    pigment: Pigment, tap: MakeTap, maps: dict[str, Any], problem: str
+) -> None:
+    pigment.add_list("Countries", COUNTRIES)
+    pigment.add_list("Months", COUNTRIES)
+    running = tap(stream_maps=maps)
+
+    with pytest.raises(SettingsError, match=f"^stream_maps: {problem}"):
+        running.sync_all()
+
+    assert written(running) == []
 
 
 def test_a_stream_in_the_state_only_is_warned_of(

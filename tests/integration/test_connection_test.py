@@ -501,3 +501,13 @@ def test_stores_are_checked(
 
     assert [each for each in found if each.startswith(line.replace("{folder}", str(tmp_path)))]
     assert len(failed(found)) == line.startswith("FAIL")
+
+
+def test_an_override_that_does_not_fit_is_a_failure(pigment: Pigment, config: Mapping[str, Any]) -> None:
+    pigment.add_list("Countries", COUNTRIES)
+
+    found = lines(config, stream_overrides={"countries": {"types": {"Nme": "date"}}})
+
+    assert failed(found) == [
+        "FAIL stream_overrides.countries.types: no column Nme in the export. Its columns: Code, Name."
+    ]

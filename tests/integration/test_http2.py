@@ -597,17 +597,27 @@ def test_the_certificate_of_a_proxy_is_checked(session: requests.Session, author
             session.get("https://pigment.test/")
 
 
-def test_no_proxy_is_used_for_hosts_in_no_proxy(
-    session: requests.Session, url: str, monkeypatch: pytest.MonkeyPatch
+def test_no_proxy_is_used_for_hosts_in_no_proxy(session: requests.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{dead_port()}")
+    session.trust_env = True
+
+    with pytest.raises(requests.exceptions.ProxyError):
+        session.get("https://pigment.invalid/")
+    monkeypatch.setenv("NO_PROXY", "pigment.invalid")
+    with pytest.raises(requests.ConnectionError, match=r"(?i)name|address") as caught:
+        session.get("https://pigment.invalid/")
+    assert not isinstance(caught.value, requests.exceptions.ProxyError)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_no_proxy_is_used_for_this_machine(
+    session: requests.Session, url: str, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{dead_port()}")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(session.verify))
     session.trust_env = True
 
-    with pytest.raises(requests.exceptions.ProxyError):
-        session.get(f"{url}/hello")
-    monkeypatch.setenv("NO_PROXY", "localhost")
-    assert session.get(f"{url}/hello").text == "hello"
+    assert session.get(f"{url.replace('localhost', host)}/hello").text == "hello"
 
 
 # The warning about HTTP/1.1
@@ -640,7 +650,8 @@ def test_http_1_1_over_a_network_is_warned_of_once(  # noqa: PLR0913, PLR0917 - 
         listening(proxy(server, [])) as port,
     ):
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
-        settings = {"api_key": "pgmt_Abc", "application_id": "app-1", "api_url": f"https://{host}/api"}
+        address = f"localhost:{server}" if host == "localhost" else host  # No proxy is used for this machine.
+        settings = {"api_key": "pgmt_Abc", "application_id": "app-1", "api_url": f"https://{address}/api"}
         client = PigmentClient(Settings.from_config(settings), logging.getLogger("test-http2"))
         found = [client.applications() for _ in range(2)]
         client.close()

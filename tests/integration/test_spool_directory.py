@@ -1,4 +1,4 @@
-"""The spool directory of a killed run, over a real run."""
+"""The spool directory of a killed run, and directories with any name."""
 
 from __future__ import annotations
 
@@ -7,12 +7,22 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+import pytest
+
+from tests.support.taps import of_type, records
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from tests.support.pigment import Pigment
-    from tests.support.taps import RunCommand
+    from tests.support.taps import RunCommand, RunTap
+
+COPIES = "Code;Copies;Filename\r\nFR;1;a\r\nDE;2;b\r\n"
+ROWS = [{"Code": "FR", "Copies": "1", "Filename": "a"}, {"Code": "DE", "Copies": "2", "Filename": "b"}]
+# DuckDB reads columns from names of folders, and has globs; fsspec and shells have others.
+FOLDERS = ["copies=7/c1=x", "x[1]*?", "a{b,c}", "it's; 100%", "data.csv.gz", "key_0=9/fingerprint=9", "content_hash=1"]
 
 
 def test_the_next_run_removes_the_directory_of_a_killed_run(
@@ -36,3 +46,63 @@ def test_the_next_run_removes_the_directory_of_a_killed_run(
     assert left
     assert result.returncode == 0
     assert list(spool_dir.iterdir()) == []
+
+
+@pytest.fixture(params=FOLDERS)
+def spool_dir(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A directory whose name means something to DuckDB, and beside it one that its globs would match."""
+    folder = tmp_path / str(request.param)
+    folder.mkdir(parents=True)
+    (tmp_path / "x1zz").mkdir()
+    return folder
+
+
+def test_records_do_not_depend_on_the_name_of_the_spool_directory(
+    pigment: Pigment, run_tap: RunTap, spool_dir: Path
+) -> None:
+    pigment.add_list("Copies", COPIES)
+
+    messages = run_tap(spool_dir=str(spool_dir))
+
+    assert records(messages, "copies") == ROWS
+    assert list(spool_dir.iterdir()) == []
+
+
+def test_parquet_files_do_not_depend_on_the_name_of_the_spool_directory(
+    pigment: Pigment, run_tap: RunTap, spool_dir: Path, tmp_path: Path
+) -> None:
+    pigment.add_list("Copies", COPIES)
+    batch_config = {
+        "encoding": {"format": "parquet", "compression": "none"},
+        "storage": {"root": (tmp_path / "files").as_uri()},
+    }
+
+    messages = run_tap(spool_dir=str(spool_dir), batch_config=batch_config)
+
+    [batch] = of_type(messages, "BATCH")
+    [path] = batch["manifest"]
+    with duckdb.connect() as connection:
+        found = connection.execute("SELECT * EXCLUDE contentHash FROM read_parquet(?)", [path]).fetchall()
+    assert found == [("FR", "1", "a"), ("DE", "2", "b")]
+    assert [entry for entry in spool_dir.parent.iterdir() if "[[]" in entry.name] == []
+
+
+@pytest.mark.parametrize("columns", ["Code;Copies", "Text;Text2"], ids=["with a key", "without a key"])
+def test_row_changes_do_not_depend_on_the_names_of_directories(
+    pigment: Pigment, run_tap: RunTap, spool_dir: Path, columns: str
+) -> None:
+    block_type, name = ("DimensionList", "copies") if columns.startswith("Code") else ("TransactionList", "texts")
+    block = pigment.add(name, block_type, f"{columns}\r\nFR;1\r\nDE;2\r\nIT;3\r\n")
+    by_row: dict[str, Any] = {
+        "change_detection": "row",
+        "snapshot_uri": str(spool_dir / "store"),
+        "spool_dir": str(spool_dir),
+    }
+    state = of_type(run_tap(**by_row), "STATE")[-1]["value"]
+    pigment.exports[block] = f"{columns}\r\nFR;1\r\nDE;4\r\n".encode()
+
+    messages = run_tap(state=state, **by_row)
+
+    found = [tuple(record.values())[:2] for record in records(messages, name) if record["_sdc_deleted_at"] is None]
+    assert found == [("DE", "4")]
+    assert len(of_type(messages, "RECORD")) == (2 if name == "copies" else 3)

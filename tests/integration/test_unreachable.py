@@ -72,7 +72,7 @@ def stay_silent(connection: socket.socket) -> None:
 @pytest.mark.parametrize(
     ("fail", "reason"),
     [
-        (socket.socket.close, "Remote end closed connection without response"),
+        (socket.socket.close, "Server disconnected without sending a response"),
         (reset, "Connection reset by peer"),
         (reset_in_the_middle, "Connection reset by peer"),
         (stay_silent, "timed out"),

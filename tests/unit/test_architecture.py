@@ -15,7 +15,8 @@ ROOT = Path(tap_pigment.__file__).parent
 
 # Each part imports only parts of lines above its own; a sub-package is one part. The sandbox is not among them.
 LAYERS = [
-    {"errors", "redaction"},
+    {"redaction"},
+    {"errors"},
     {"input_files", "installation"},
     {"columns"},
     {"settings"},

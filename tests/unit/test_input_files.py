@@ -227,6 +227,12 @@ def test_two_streams_with_one_id_are_refused() -> None:
     [
         ({"stream": 1}, "stream must be text"),
         ({"table_name": ["x"]}, "table_name must be text"),
+        ({"table_name": "\ud800"}, "table_name must be text"),
+        ({"replication_method": []}, "replication_method must be text"),
+        (
+            {"metadata": [{"breadcrumb": [], "metadata": {"forced-replication-method": {}}}]},
+            "metadata must be a list of objects with breadcrumb and metadata",
+        ),
         ({"schema": None}, "it has no schema with properties"),
         ({"schema": {"type": "object"}}, "it has no schema with properties"),
         ({"schema": {"properties": None}}, "schema must be a JSON schema, with an object for each property"),

@@ -126,6 +126,50 @@ def test_missing_snapshot_is_named(store: SnapshotStore, tmp_path: Path) -> None
         store.fetch("gl", "20260131T000000000000Z-" + "0" * 32, tmp_path / "fetched")
 
 
+# What lies in a store and is no snapshot
+
+NAME = "20260131T000000000000Z-" + "0" * 32
+
+
+@pytest.mark.parametrize("can_link", [True, False], ids=["linked", "copied"])
+@pytest.mark.parametrize("kind", ["named pipe", "directory", "link to a device", "link to itself"])
+def test_entry_that_is_no_file_is_neither_listed_nor_read(
+    store: SnapshotStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, *, can_link: bool
+) -> None:
+    if not can_link:
+        monkeypatch.setattr(os, "link", no_links)
+    path = tmp_path / "store" / "gl" / f"{NAME}.parquet"
+    path.parent.mkdir(parents=True)
+    match kind:
+        case "named pipe":
+            os.mkfifo(path)
+        case "directory":
+            path.mkdir()
+        case "link to itself":
+            path.symlink_to(path)
+        case _:
+            path.symlink_to(os.devnull)
+    problem = "Too many levels of symbolic links" if kind == "link to itself" else "is not a file"
+
+    with pytest.raises(SnapshotError, match=rf"{NAME}\.parquet.* {problem}"):
+        store.fetch("gl", NAME, tmp_path / "fetched")
+
+    assert store.names("gl") == []
+    assert list(store.entries()) == []
+
+
+@pytest.mark.parametrize("stream", ["../../esc", "/etc", "..", "a/b", "a\0b", "x" * 151, "\ud800"])
+def test_stream_that_cannot_name_a_folder_is_refused(store: SnapshotStore, source: Path, stream: str) -> None:
+    for act in (
+        lambda: store.put(stream, source, NOW),
+        lambda: store.fetch(stream, NAME, source),
+        lambda: store.remove(stream, NAME),
+        lambda: store.names(stream),
+    ):
+        with pytest.raises(StoreError, match="snapshot_uri: files are named after the stream, and its name cannot be"):
+            act()
+
+
 # Listing and pruning
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tap_pigment.columns import (
     NamedBlock,
     column_names,
+    file_name_problem,
     slug,
     snake_case,
     stream_names,
@@ -309,3 +310,19 @@ def test_a_column_keeps_its_name_in_later_runs(runs: list[list[str]]) -> None:
         assert len({name.casefold() for name in names.values()}) == len(headers)
         assert {header: names[header] for header in headers if header in known}.items() <= known.items()
         known |= names
+
+
+@pytest.mark.parametrize("name", ["countries", "Länder 2", "a-b.c", "..a", "x" * 150])
+def test_files_may_be_named_after_most_streams(name: str) -> None:
+    assert file_name_problem(name) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "a/b", "../esc", "/etc/x", "a\\b", "a\0", "a\nb", "a\u202eb", "\ud800"]
+)
+def test_no_files_are_named_after_what_is_a_path_or_not_printable(name: str) -> None:
+    assert file_name_problem(name) == "it is not the name of a file"
+
+
+def test_no_files_are_named_after_a_stream_with_a_very_long_name() -> None:
+    assert file_name_problem("x" * 151) == file_name_problem("é" * 76) == "it is longer than 150 bytes"

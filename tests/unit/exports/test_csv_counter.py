@@ -214,6 +214,27 @@ def test_a_header_that_is_not_csv_is_an_error() -> None:
         _ = counted(b'"a"b;c\n').header
 
 
+@pytest.mark.parametrize("chunk_bytes", [1_000, 1 << 20, 1 << 22])
+def test_a_header_of_more_than_1_mb_is_an_error_and_never_cut(chunk_bytes: int) -> None:
+    content = b"a;" + b"b" * (1 << 20) + b"\n1;2\n"
+    counter = CsvCounter()
+    for start in range(0, len(content), chunk_bytes):
+        counter.feed(content[start : start + chunk_bytes])
+
+    assert counter.is_header_too_long
+    with pytest.raises(csv.Error, match="longer than 1,048,576 bytes"):
+        _ = counter.header
+
+
+def test_a_header_of_almost_1_mb_is_whole() -> None:
+    names = ["b" * 1_023] * 1_023 + ["c" * 1_023]
+
+    counter = counted(";".join(names).encode() + b"\n")
+
+    assert not counter.is_header_too_long
+    assert counter.header == tuple(names)
+
+
 def test_a_file_is_counted_like_its_bytes(tmp_path: Path) -> None:
     content = BOM + b'a;b\r\n"x;""y""";2\r\n' * 30_000
     path = tmp_path / "export.csv"

@@ -74,6 +74,16 @@ def test_a_sample_may_need_several_chunks() -> None:
     assert list(sample.rows) == [[cell, "x"]] * 4
 
 
+def test_a_sample_of_very_long_rows_takes_no_more_memory_than_its_limit() -> None:
+    rows = b"1;" + b"x" * 30_000_000 + b"\n"
+    response, body = response_of(b"a;b\n" + rows * 5)
+
+    sample = read_sample(response, REQUEST, rows=SAMPLE_ROWS)
+
+    assert len(sample.rows) == 2
+    assert body.read_bytes < 70_000_000
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
@@ -84,6 +94,11 @@ def test_a_sample_may_need_several_chunks() -> None:
         pytest.param(b'a;b\n1;"x"y\n', "row 1 is not CSV", id="text after a quoted field"),
         pytest.param(b"\xff;b\n1;2\n", "the header is not UTF-8 CSV", id="a header that is not UTF-8"),
         pytest.param(b'"a"b;c\n', "the header is not UTF-8 CSV", id="a header that is not CSV"),
+        pytest.param(
+            b"a;" + b"b" * (1 << 20) + b"\n1;2\n",
+            "the header is not UTF-8 CSV: it is longer than 1,048,576 bytes",
+            id="a header of more than 1 MB",
+        ),
     ],
 )
 def test_a_malformed_row_of_a_sample_is_named_and_retriable(content: bytes, problem: str) -> None:

@@ -276,3 +276,29 @@ def test_a_file_removed_during_the_run_is_an_error_of_the_spool(spool_dir: Path)
 
     with pytest.raises(SpoolError, match="something removed the directory or a file in it during the run"):
         spool.new_file()
+
+
+def test_a_named_pipe_as_lock_file_is_not_waited_for(spool_dir: Path) -> None:
+    (spool_dir / "tap-pigment-dead").mkdir()
+    os.mkfifo(spool_dir / "tap-pigment-dead" / "run.lock")
+
+    spool = SpoolDirectory(spool_dir)
+
+    assert spool.path().is_dir()
+    assert (spool_dir / "tap-pigment-dead").is_dir()
+    spool.close()
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_a_path_that_no_system_has_is_an_error_of_the_setting(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SpoolError, match=r"^spool_dir: cannot make a directory in .*\. Set spool_dir to a directory"):
+        SpoolDirectory(tmp_path / name).path()
+
+
+def test_a_relative_directory_is_named_by_its_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "~").mkdir()
+    monkeypatch.chdir(tmp_path)
+    spool = SpoolDirectory(Path("~"))
+
+    assert spool.path().is_relative_to(tmp_path / "~")
+    spool.close()

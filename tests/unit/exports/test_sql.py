@@ -96,6 +96,31 @@ def test_a_blank_fits_where_it_can_be_null(evaluate: Evaluator, column_type: Col
     assert evaluate(sql.fits(column(column_type, nullable=False)), "") is False
 
 
+@MANY
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(ColumnType), st.booleans(), st.one_of(LIKE_A_TYPE, st.just(""))),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_a_row_holds_a_misfit_if_one_of_its_cells_does_not_fit(
+    evaluate: Evaluator, row: list[tuple[ColumnType, bool, str]]
+) -> None:
+    columns = [
+        Column(f"column {position}", "", column_type, nullable=nullable, position=position)
+        for position, (column_type, nullable, _) in enumerate(row)
+    ]
+
+    found = evaluate(sql.holds_misfit(columns), *[text for _, _, text in row])
+
+    assert found is any(
+        not (text == "" and nullable) and (not text or not fits(column_type, text))
+        for column_type, nullable, text in row
+        if column_type is not ColumnType.TEXT
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -256,3 +281,22 @@ def test_a_quoted_name_is_that_name(evaluate: Evaluator, text: str) -> None:
 )
 def test_a_quoted_path_has_no_pattern(path: str, expected: str) -> None:
     assert sql.quoted_path(Path(path)) == expected
+
+
+# Files
+
+
+@pytest.mark.parametrize("place", ["c0=9/origin=7", "x[1]*?", "plain.csv.gz"])
+def test_a_file_is_read_alike_in_any_folder_and_with_any_suffix(tmp_path: Path, place: str) -> None:
+    folder = tmp_path / place
+    folder.mkdir(parents=True)
+    (folder / "data.gz").write_text("A;B\r\n1;2\r\n")
+
+    with duckdb.connect() as connection:
+        csv = sql.read_csv(folder / "data.gz", 2, size_bytes=10, longest_line_bytes=5, parallel=True)
+        target = sql.quoted_target(folder / "data.parquet")
+        connection.execute(f"COPY (FROM {csv}) TO {target} (FORMAT parquet)")
+        rows = connection.execute(f"FROM {sql.read_parquet(folder / 'data.parquet')}").fetchall()
+
+    assert rows == [("1", "2")]
+    assert (folder / "data.parquet").is_file()

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import hashlib
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import fsspec  # type: ignore[import-untyped] # It has no types.
 import pytest
+from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped] # It has no types.
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from singer_sdk.helpers._batch import BatchConfig
 
 from tap_pigment.columns import ColumnType
-from tap_pigment.errors import CellTypeError, InvariantError, StoreError
+from tap_pigment.errors import CellTypeError, InvariantError, SpoolError, StoreError
 from tap_pigment.output import RecordSet, write_batch_files
 from tests.support.export_files import csv_bytes, export_file, record_set
+from tests.unit.exports.disk import largest_file
 
 if TYPE_CHECKING:
     from tap_pigment.exports import DuckDBSession
@@ -284,6 +291,63 @@ def test_a_store_that_cannot_be_written_is_named(
         left = list(tmp_path.glob("*.batches"))
 
     assert left == []
+
+
+class FullFileSystem(LocalFileSystem):  # type: ignore[misc] # fsspec has no types.
+    """A disk that takes the beginning of a file."""
+
+    protocol = "full"
+
+    def put_file(self, path1: str, path2: str, **_: object) -> None:
+        Path(path2).write_bytes(Path(path1).read_bytes()[:3])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_store_keeps_no_beginning_of_a_file(session: DuckDBSession, tmp_path: Path, root: Path) -> None:
+    fsspec.register_implementation("full", FullFileSystem, clobber=True)
+    file = export_file(tmp_path, csv_bytes([["n"], ["1"]]))
+    full = BatchConfig.from_dict(
+        {"encoding": {"format": "jsonl", "compression": "none"}, "storage": {"root": f"full://{root}"}}
+    )
+
+    with record_set(session, file, key=("n",)) as rows, pytest.raises(StoreError, match=r": the disk is full\. Make"):
+        written(rows, full)
+
+    assert list(root.iterdir()) == []
+
+
+def test_a_stream_that_cannot_name_a_file_is_refused(session: DuckDBSession, tmp_path: Path, root: Path) -> None:
+    file = export_file(tmp_path, csv_bytes([["n"], ["1"]]))
+
+    with record_set(session, file, key=("n",)) as rows:
+        escaping = replace(rows, table=replace(rows.table, name="../../esc"))
+        with pytest.raises(StoreError) as caught:
+            written(escaping, config(root))
+
+    assert str(caught.value) == (
+        "../../esc: batch_config.storage.root: files are named after the stream, and its name cannot be used: it is "
+        "not the name of a file. Rename the stream in the catalog."
+    )
+    assert not root.exists()
+
+
+@pytest.mark.parametrize(("file_format", "compression"), [("jsonl", "none"), ("jsonl", "gzip"), ("parquet", None)])
+@pytest.mark.parametrize("size_bytes", [1_000, 70_000])
+def test_a_disk_that_takes_only_the_beginning_of_a_file_is_named(  # noqa: PLR0913, PLR0917 - two tables.
+    session: DuckDBSession, tmp_path: Path, root: Path, file_format: str, compression: str | None, size_bytes: int
+) -> None:
+    hashes = [[hashlib.sha256(bytes([number % 251, number // 251])).hexdigest()] for number in range(5_000)]
+    file = export_file(tmp_path, csv_bytes([["n"], *hashes]))
+
+    with (
+        record_set(session, file, key=("n",)) as rows,
+        pytest.raises(SpoolError, match=r"File too large.*Raise the limit on the size of a file"),
+        largest_file(size_bytes),
+    ):
+        written(rows, config(root, format=file_format, compression=compression))
+
+    assert not list(tmp_path.glob("*.batches"))
+    assert not [path for path in root.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize("file_format", ["parquet", "jsonl"])

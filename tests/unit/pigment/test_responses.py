@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 import zlib
 from datetime import UTC, datetime
 
@@ -20,12 +21,14 @@ from tap_pigment.errors import (
 )
 from tap_pigment.pigment.api import Block, BlockType, export_block, list_blocks
 from tap_pigment.pigment.responses import (
+    ACCEPT_ENCODING,
     RetriableResponseError,
     decoded_chunks,
     is_retriable,
     is_success,
     missing_end_proof,
     not_csv,
+    read_json,
     response_error,
 )
 
@@ -71,6 +74,7 @@ def test_the_error_of_a_listing_names_the_remedy(
         (413, RequestRefusedError, ["too big", "Extract the block"]),
         (422, RequestRefusedError, ["no data to export", "Exclude the view"]),
         (429, PigmentExportError, ["500 requests per 5 minutes", "Wait 5 minutes", "requests_per_window"]),
+        (206, PigmentExportError, ["only a response with status 200 is whole", "Run again later"]),
         (502, PigmentExportError, ["Run again later"]),
         (307, RequestRefusedError, ["nowhere", "api_url"]),
     ],
@@ -114,7 +118,15 @@ def test_the_error_of_a_redirect_names_its_target_without_a_key() -> None:
         pytest.param("null", "", id="JSON null"),
         pytest.param(f"key {KEY} refused", " Pigment's answer: key pgmt_*** refused", id="a key"),
         pytest.param(f'{{"detail": "key {KEY}"}}', " Pigment's answer: key pgmt_***", id="a key in details"),
-        pytest.param("x" * 1000, " Pigment's answer: " + "x" * 300, id="a long text"),
+        pytest.param("no good " * 100, " Pigment's answer: " + "no good " * 37 + "no g", id="a long text"),
+        pytest.param("[" * 2_000, " Pigment's answer: " + "[" * 120 + "..." + "[" * 60, id="JSON nested too deep"),
+        pytest.param(
+            '{"detail": ' + "[" * 2_000,
+            ' Pigment\'s answer: {"detail": ' + "[" * 120 + "..." + "[" * 60,
+            id="details too",
+        ),
+        pytest.param('{"detail": "\\ud800"}', " Pigment's answer: \\ud800", id="half of a character"),
+        pytest.param("9" * 5_000, " Pigment's answer: " + "9" * 120 + "..." + "9" * 60, id="a number that is too long"),
     ],
 )
 def test_the_text_of_an_error_response_is_quoted(text: str, quoted: str) -> None:
@@ -156,8 +168,13 @@ def test_no_error_message_holds_a_key(text: str, key: str, status: int) -> None:
 @pytest.mark.parametrize(
     ("status", "success", "retriable"),
     [
+        (103, False, True),
         (200, True, False),
-        (204, True, False),
+        (202, False, True),
+        (203, False, True),
+        (204, False, True),
+        (206, False, True),
+        (299, False, True),
         (301, False, False),
         (400, False, False),
         (401, False, False),
@@ -169,7 +186,7 @@ def test_no_error_message_holds_a_key(text: str, key: str, status: int) -> None:
         (504, False, True),
     ],
 )
-def test_only_429_and_server_errors_are_retriable(status: int, success: bool, retriable: bool) -> None:  # noqa: FBT001 - columns of the table.
+def test_only_200_is_a_success_and_refusals_are_final(status: int, success: bool, retriable: bool) -> None:  # noqa: FBT001 - columns of the table.
     assert is_success(status) is success
     assert is_retriable(status) is retriable
 
@@ -225,6 +242,12 @@ def response_of(content: bytes, headers: dict[str, str], *, version: int = 11) -
 LONG = b"Code;Text\n" + b"FR;" + bytes(range(97, 123)) * 1_000 + b"\n"
 
 
+def deflated(content: bytes) -> bytes:
+    """Return compressed data without zlib's header, as some servers send it for `deflate`."""
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return compressor.compress(content) + compressor.flush()
+
+
 @pytest.mark.parametrize(
     ("headers", "version", "problem"),
     [
@@ -236,6 +259,9 @@ LONG = b"Code;Text\n" + b"FR;" + bytes(range(97, 123)) * 1_000 + b"\n"
         pytest.param({"Transfer-Encoding": "chunked"}, 11, None, id="chunks"),
         pytest.param({"Transfer-Encoding": "gzip, Chunked"}, 11, None, id="compressed chunks"),
         pytest.param({"Transfer-Encoding": "chunked", "Content-Length": "9"}, 11, None, id="chunks and a wrong length"),
+        pytest.param({"Transfer-Encoding": "notchunked"}, 11, "it ends with the connection", id="another coding"),
+        pytest.param({"Transfer-Encoding": "chunked;q=1"}, 11, "it ends with the connection", id="chunks with q"),
+        pytest.param({"Transfer-Encoding": "chunked, gzip"}, 11, "it ends with the connection", id="chunks inside"),
         pytest.param({}, 11, "it ends with the connection", id="neither"),
         pytest.param({}, 10, "it ends with the connection", id="neither, HTTP/1.0"),
         pytest.param({}, 20, None, id="HTTP/2"),
@@ -262,7 +288,9 @@ def test_the_transport_proves_the_end_of_a_body_or_does_not(
         pytest.param(LONG, {}, id="not compressed"),
         pytest.param(LONG, {"Content-Encoding": "identity"}, id="identity"),
         pytest.param(gzip.compress(LONG), {"Content-Encoding": "gzip"}, id="gzip"),
+        pytest.param(gzip.compress(LONG), {"Content-Encoding": "x-gzip, identity"}, id="another name of gzip"),
         pytest.param(zlib.compress(LONG), {"Content-Encoding": "deflate"}, id="deflate"),
+        pytest.param(deflated(LONG), {"Content-Encoding": "deflate"}, id="deflate without a header"),
         pytest.param(
             gzip.compress(LONG[:99]) + gzip.compress(LONG[99:]), {"Content-Encoding": "GZIP"}, id="two members"
         ),
@@ -294,3 +322,89 @@ def test_a_damaged_compressed_body_is_retriable() -> None:
 
     assert isinstance(caught.value.final, PigmentExportError)
     assert str(caught.value.final).startswith("plan: the compressed response is damaged (")
+
+
+def test_everything_that_is_offered_is_decoded() -> None:
+    compressed = {"gzip": gzip.compress(LONG), "deflate": zlib.compress(LONG)}
+
+    for coding in ACCEPT_ENCODING.split(", "):
+        response = response_of(compressed[coding], {"Content-Encoding": coding})
+        assert b"".join(decoded_chunks(response, EXPORTING, chunk_bytes=1_000)) == LONG
+
+
+@given(st.binary(), st.integers(0, 9))
+def test_deflate_is_decoded_with_and_without_a_header(content: bytes, level: int) -> None:
+    compressor = zlib.compressobj(level, wbits=-zlib.MAX_WBITS)
+    bare = compressor.compress(content) + compressor.flush()
+
+    for body in (bare, zlib.compress(content, level)):
+        response = response_of(body, {"Content-Encoding": "deflate"})
+        assert b"".join(decoded_chunks(response, EXPORTING, chunk_bytes=16)) == content
+
+
+def test_a_few_compressed_bytes_are_decompressed_in_small_steps() -> None:
+    content = gzip.compress(b"\0" * 10_000_000)
+
+    response = response_of(content, {"Content-Encoding": "gzip"})
+    sizes = [len(chunk) for chunk in decoded_chunks(response, EXPORTING, chunk_bytes=1 << 16)]
+
+    assert sum(sizes) == 10_000_000
+    assert max(sizes) <= 1 << 16
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "compress"])
+def test_a_coding_that_was_not_offered_is_named(encoding: str) -> None:
+    response = response_of(LONG, {"Content-Encoding": encoding})
+
+    with pytest.raises(RetriableResponseError) as caught:
+        list(decoded_chunks(response, EXPORTING, chunk_bytes=64))
+
+    assert str(caught.value.final) == f"plan: the response is compressed as {encoding}. Check the proxy."
+
+
+# Listings
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "problem"),
+    [
+        pytest.param(b"", {}, "the response is not JSON. Check api_url.", id="nothing"),
+        pytest.param(b"[{", {}, "the response is not JSON. Check api_url.", id="the beginning"),
+        pytest.param(b'["\xff"]', {}, "the response is not JSON. Check api_url.", id="not UTF-8"),
+        pytest.param(
+            b"<html>", {}, "the response is not JSON: the response is a web page, such as a login page", id="a page"
+        ),
+        pytest.param(
+            b"[" * 2_000 + b"]" * 2_000,
+            {},
+            "the response is not JSON: its values are nested too deep. Check api_url.",
+            id="nested",
+        ),
+        pytest.param(
+            b"[" + b"9" * 5_000 + b"]", {}, "the response is not JSON: a number has too many digits.", id="digits"
+        ),
+        pytest.param(
+            b"[]", {"Content-Encoding": "gzip"}, "the compressed response is damaged", id="not compressed as announced"
+        ),
+    ],
+)
+def test_what_is_not_json_is_retriable(body: bytes, headers: dict[str, str], problem: str) -> None:
+    with pytest.raises(RetriableResponseError) as caught:
+        read_json(response_of(body, headers), LISTING)
+
+    assert re.match(rf"Listing the blocks of application app-1: {re.escape(problem)}", str(caught.value.final))
+
+
+def test_json_is_read_in_the_encodings_that_json_allows() -> None:
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-32"):
+        assert read_json(response_of('[{"id": "é"}]'.encode(encoding), {}), LISTING) == [{"id": "é"}]
+
+
+def test_a_listing_that_is_too_long_is_refused_before_all_of_it_is_decompressed() -> None:
+    body = gzip.compress(b" " * 100_000_000 + b"[]")
+    response = response_of(body, {"Content-Encoding": "gzip"})
+
+    with pytest.raises(PigmentExportError, match=r"^Listing the .*: the response has more than 1 MB\. Check api_url"):
+        read_json(response, LISTING, max_bytes=1 << 20)
+
+    assert response.raw.tell() < len(body)

@@ -123,6 +123,21 @@ def test_retry_after_as_a_date_is_honoured() -> None:
     assert request.waits == [42.0]
 
 
+@pytest.mark.parametrize("value", ["Mon, 01 Jan 99999999999 00:00:00 GMT", "soon", "-5", "1e3", "", "9" * 5_000])
+def test_no_retry_after_is_waited_for_longer_than_the_window(value: str) -> None:
+    request = FlakyRequest(status(503, {"Retry-After": value}))
+
+    assert request.fetch() == "response"
+    assert request.waits == [300.0 if value.startswith("9") else 1.0]
+
+
+@given(st.text() | st.from_regex(r"\w{3}, \d{1,2} \w{3} \d{1,12} \d{1,4}:\d\d:\d\d [-+]?\w{1,9}", fullmatch=True))
+def test_any_retry_after_gives_a_wait_within_the_window(value: str) -> None:
+    seconds = seconds_before_retry(1, {"Retry-After": value}, now=TODAY, draw=lambda: 1.0)
+
+    assert 0 <= seconds <= 300
+
+
 def test_waits_are_counted() -> None:
     request = FlakyRequest(refused, status(503), refused)
 

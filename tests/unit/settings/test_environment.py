@@ -169,7 +169,7 @@ def test_a_misspelt_setting_is_unknown_under_meltano_too() -> None:
     ],
 )
 def test_an_unknown_log_level_becomes_info(environment: dict[str, str], name: str) -> None:
-    others = {other: level for other, level in environment.items() if other != name}
+    others = {other: level for other, level in environment.items() if other != name and level}
 
     found = use_known_log_level(environment, PREFIX)
 
@@ -177,11 +177,17 @@ def test_an_unknown_log_level_becomes_info(environment: dict[str, str], name: st
     assert environment == {**others, name: "INFO"}
 
 
+def test_an_empty_log_level_is_not_set() -> None:
+    environment = {"LOGLEVEL": "", "TAP_PIGMENT_LOGLEVEL": ""}
+
+    assert use_known_log_level(environment, PREFIX) is None
+    assert environment == {}
+
+
 @pytest.mark.parametrize(
     "environment",
     [
         {},
-        {"LOGLEVEL": ""},
         {"LOGLEVEL": "warning"},
         {"LOGLEVEL": "CRITICAL"},
         {"TAP_PIGMENT_LOGLEVEL": "DEBUG", "LOGLEVEL": "TRACE"},

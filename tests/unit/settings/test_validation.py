@@ -207,3 +207,21 @@ def test_a_loopback_address_is_recognised(host: str, expected: bool) -> None:  #
 )
 def test_an_error_of_the_schema_begins_with_its_setting(error: str, message: str) -> None:
     assert readable_schema_error(error) == message
+
+
+@pytest.mark.parametrize(
+    ("setting", "config"),
+    [
+        ("application_id", {"application_id": "app\0"}),
+        ("application_ids", {"application_ids": ["app-1", "app\n2"]}),
+        ("api_url", {"api_url": "https://pigment.app/\x7fapi"}),
+        ("spool_dir", {"spool_dir": "spool\0"}),
+        ("snapshot_uri", {"snapshot_uri": "s3://bucket/\ud800"}),
+        ("batch_config.storage.root", {"batch_config": {"storage": {"root": "file:///x\0"}}}),
+        ("batch_config.storage.prefix", {"batch_config": {"storage": {"root": "file:///x", "prefix": "\r"}}}),
+    ],
+)
+def test_a_control_character_in_an_address_or_a_path_is_an_error(setting: str, config: dict[str, Any]) -> None:
+    assert f"{setting}: it holds a control character, such as a line end or NUL. Remove it." in config_errors(
+        {**CONFIG, **config}
+    )
