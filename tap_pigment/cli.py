@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import SingerCommand
+from singer_sdk.singerlib import Catalog
 
 from tap_pigment.changes import (
     SETTING,
@@ -64,12 +66,19 @@ def checked_catalog(file: IO[bytes] | None) -> IO[str] | None:
     return None if file is None else io.StringIO(read_catalog(file))
 
 
-def run_check(settings: Settings, logger: logging.Logger) -> int:
-    """Write the findings of `--check`, for people and not for targets, and return the exit code."""
+def run_check(settings: Settings, logger: logging.Logger, *, catalog: IO[bytes] | None, state: IO[bytes] | None) -> int:
+    """Write the findings of `--check`, for people and not for targets, and return the exit code.
+
+    Raises:
+        SettingsError: If a file is not a catalog or not a state.
+    """
+    checked_state(state)
+    text = checked_catalog(catalog)
+    given = Catalog.from_dict(json.load(text)) if text else None
     failed = False
     client = PigmentClient(replace(settings, max_retries=0), logger)  # The user wants to know how it is now.
     try:
-        findings = check_connection(client, settings)
+        findings = check_connection(client, settings, given)
         while finding := in_thread(lambda: next(findings, None)):
             click.echo(finding)
             failed = failed or finding.mark is Mark.FAIL

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tap_pigment.catalog import ModelNames, define, export_request, included_sources, no_block_visible
+from tap_pigment.catalog import (
+    HOW_TO_REFRESH,
+    ModelNames,
+    define,
+    export_request,
+    included_sources,
+    no_block_visible,
+    resolve_catalog,
+    selected_names,
+)
 from tap_pigment.errors import PigmentError, counted
 from tap_pigment.exports import SpoolDirectory, fetch_sample
 from tap_pigment.output import check_store
@@ -15,6 +24,8 @@ from tap_pigment.redaction import printable, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from singer_sdk.singerlib import Catalog
 
     from tap_pigment.catalog import StreamSource
     from tap_pigment.pigment import Block, PigmentClient
@@ -46,7 +57,7 @@ class Finding:
 _NO_EXPORT_TRIED = Finding(Mark.NOT_TRIED, "Export scope: not tried, because no extracted block is known.")
 
 
-def check_connection(client: PigmentClient, settings: Settings) -> Iterator[Finding]:
+def check_connection(client: PigmentClient, settings: Settings, catalog: Catalog | None = None) -> Iterator[Finding]:
     """Yield the findings step by step, with 3 requests, and for each application one, or two if it has views."""
     try:
         names = {application.id: application.name for application in client.applications()}
@@ -63,6 +74,8 @@ def check_connection(client: PigmentClient, settings: Settings) -> Iterator[Find
             yield finding
             blocks |= {block.id: block for block in found}
         yield from _check_exports(client, settings, tuple(blocks.values()), names)
+        if catalog is not None:
+            yield from _check_catalog(catalog, blocks, settings)
     yield _check_spool(SpoolDirectory(settings.spool_dir))
     for store in settings.stores:
         yield _check_store(store)
@@ -109,6 +122,25 @@ def _check_exports(
     for message in idle_patterns:
         yield Finding(Mark.FAIL if knows_all else Mark.NOT_TRIED, f"{message}. Correct or remove it.")
     yield _check_export(client, sources[0], settings)
+
+
+def _check_catalog(catalog: Catalog, blocks: Mapping[str, Block], settings: Settings) -> Iterator[Finding]:
+    """Yield whether the selected streams of a catalog can be extracted."""
+    try:
+        resolved = resolve_catalog(catalog, settings)
+        selected = selected_names(resolved.catalog)
+    except PigmentError as error:
+        yield Finding(Mark.FAIL, str(error))
+        return
+    # Views are not all known here.
+    takes_views = BlockType.VIEW.label in settings.block_types
+    for name in selected:
+        block_id = resolved.catalog[name].table
+        if failure := resolved.failures.get(name):
+            yield Finding(Mark.FAIL, str(failure))
+        elif block_id and block_id not in blocks and not takes_views:
+            yield Finding(Mark.FAIL, f"{name}: the block is in the catalog and not in Pigment. {HOW_TO_REFRESH}")
+    yield Finding(Mark.OK, f"--catalog: {len(selected):,} of {counted(len(catalog), 'stream')} selected.")
 
 
 def _check_export(client: PigmentClient, source: StreamSource, settings: Settings) -> Finding:

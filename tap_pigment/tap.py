@@ -30,6 +30,7 @@ from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_pigment import cli
 from tap_pigment.catalog import (
+    NO_STREAM_SELECTED,
     KnownColumns,
     catalog_streams,
     discover,
@@ -259,6 +260,18 @@ class TapPigment(Tap):
         resolved = self._resolved_catalog
         return resolved.catalog if resolved else None
 
+    def setup_mapper(self) -> None:
+        """Check the places for files, which then fail once and not once for each stream, and make the streams.
+
+        Raises:
+            SpoolError: If the spool directory cannot be made.
+            StoreError: If a store cannot be used.
+        """
+        self.run_context.spool.path()
+        for store in self.settings.stores:
+            check_store(store)
+        super().setup_mapper()
+
     def discover_streams(self) -> Sequence[ExportStream]:
         """Return the streams of the given catalog, or else of discovery.
 
@@ -350,19 +363,11 @@ class TapPigment(Tap):
         Raises:
             CatalogError: If no stream is selected.
             SettingsError: If stream maps remove all streams, or give two of them the same name.
-            SpoolError: If the spool directory cannot be made.
-            StoreError: If a store cannot be used.
         """
         if not selected:
             self.run_context.failures.raise_if_any(0, self.streams)
-            raise CatalogError(
-                "No stream is selected, so nothing is extracted. Select streams in the catalog (Meltano: the select "
-                "extra)."
-            )
+            raise CatalogError(NO_STREAM_SELECTED)
         self._check_emitted_names(selected)
-        self.run_context.spool.path()  # Here, it fails once and not once for each stream.
-        for store in self.settings.stores:
-            check_store(store)
         ignoring = ignoring_activation(self.config)
         if ignoring and "emit_activate_version_messages" in self._names_set:
             self.logger.warning("emit_activate_version_messages has no effect with %s", ignoring)
@@ -467,7 +472,7 @@ class TapPigment(Tap):
         if not about and (check_only or snapshots):
             tap = cls(config=config.config, parse_env_config=config.parse_env, validate_config=True, setup_mapper=False)
             if check_only:
-                sys.exit(cli.run_check(tap.settings, tap.logger))
+                sys.exit(cli.run_check(tap.settings, tap.logger, catalog=catalog, state=state))
             cli.run_snapshots(str(snapshots), tap.settings, state)
             return
         super().invoke(

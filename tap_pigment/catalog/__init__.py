@@ -11,9 +11,11 @@ from tap_pigment.catalog.blocks import (
 )
 from tap_pigment.catalog.discovery import KnownColumns, define, discover
 from tap_pigment.catalog.entries import (
+    NO_STREAM_SELECTED,
     ResolvedCatalog,
     catalog_streams,
     resolve_catalog,
+    selected_names,
     stream_schema,
     uncataloged_streams,
 )
@@ -21,6 +23,7 @@ from tap_pigment.catalog.selection import HOW_TO_REFRESH, selected_columns
 
 __all__ = [
     "HOW_TO_REFRESH",
+    "NO_STREAM_SELECTED",
     "BlockInventory",
     "KnownColumns",
     "ModelNames",
@@ -34,6 +37,7 @@ __all__ = [
     "no_block_visible",
     "resolve_catalog",
     "selected_columns",
+    "selected_names",
     "stream_schema",
     "take_inventory",
     "uncataloged_streams",

@@ -42,6 +42,9 @@ _ADDED_SCHEMAS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+NO_STREAM_SELECTED = (
+    "No stream is selected, so nothing is extracted. Select streams in the catalog (Meltano: the select extra)."
+)
 _MAX_NAMED_STREAMS = 5
 
 
@@ -151,6 +154,18 @@ def _catalog_stream(
             f"{problem}. Nothing was emitted. Rename the stream in the catalog."
         )
     return CatalogStream(entry, source, failure)
+
+
+def selected_names(catalog: Catalog) -> list[str]:
+    """Return the names of the selected streams of a catalog.
+
+    Raises:
+        CatalogError: If there are none.
+    """
+    names = [name for name, entry in catalog.items() if entry.metadata.resolve_selection()[()]]
+    if not names:
+        raise CatalogError(NO_STREAM_SELECTED)
+    return names
 
 
 def stream_schema(definition: StreamDefinition, settings: Settings) -> dict[str, Any]:

@@ -427,15 +427,14 @@ def test_store_that_fails_is_an_error_before_any_export(  # noqa: PLR0913, PLR09
     (tmp_path / "file").write_text("")
     pigment.add_list("Countries", COUNTRIES)
     row: dict[str, Any] = {"change_detection": "row", "snapshot_uri": place.format(file=tmp_path / "file")}
-    catalog = discover(**row)
+    catalog = discover()
     pigment.requests.clear()
-    running = tap(catalog=catalog, **row)
 
-    with pytest.raises(StoreError, match=problem):
-        running.sync_all()
+    for given in (catalog, None):
+        with pytest.raises(StoreError, match=problem):
+            tap(catalog=given, **row)
 
-    assert written(running) == []
-    assert pigment.requested("/export/") == []
+    assert pigment.requests == []
 
 
 @pytest.mark.parametrize("uri", ["nowhere://x", "dir://x/y", "github://a/b", "reference://x", "zip://x", "tar://x"])

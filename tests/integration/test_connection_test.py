@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.pigment import Pigment
-    from tests.support.taps import RunCommand
+    from tests.support.taps import Discover, RunCommand
 
 LOGGER = logging.getLogger("test-check")
 COUNTRIES = "Code;Name\r\nFR;France\r\n"
@@ -511,3 +511,40 @@ def test_an_override_that_does_not_fit_is_a_failure(pigment: Pigment, config: Ma
     assert failed(found) == [
         "FAIL stream_overrides.countries.types: no column Nme in the export. Its columns: Code, Name."
     ]
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "problem"),
+    [
+        ("--catalog", {"streams": []}, "FAIL --catalog: it has no streams, so nothing can be extracted."),
+        ("--catalog", {"selected": False}, "FAIL No stream is selected, so nothing is extracted."),
+        ("--catalog", {"table_name": "gone"}, "FAIL countries: the block is in the catalog and not in Pigment."),
+        ("--catalog", {"selected": True}, "ok   --catalog: 1 of 1 stream selected."),
+        ("--state", {"x": 1}, "it is not an object with bookmarks."),
+    ],
+)
+def test_the_files_of_the_command_are_checked(  # noqa: PLR0913, PLR0917 - fixtures and the case.
+    pigment: Pigment,
+    discover: Discover,
+    run_command: RunCommand,
+    tmp_path: Path,
+    option: str,
+    content: dict[str, Any],
+    problem: str,
+) -> None:
+    pigment.add_list("Countries", COUNTRIES)
+    catalog = discover()
+    if "selected" in content:
+        root = next(item for item in catalog["streams"][0]["metadata"] if item["breadcrumb"] == [])
+        root["metadata"]["selected"] = content["selected"]
+    elif "table_name" in content:
+        catalog["streams"][0] |= content
+    else:
+        catalog = content
+    path = tmp_path / "file.json"
+    path.write_text(json.dumps(catalog))
+
+    ended = run_command("--check", option, str(path))
+
+    assert problem in ended.stdout + ended.stderr
+    assert ended.returncode == (not problem.startswith("ok"))
