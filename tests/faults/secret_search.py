@@ -11,6 +11,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -84,7 +85,9 @@ class SecretSearch:
         return subprocess.CompletedProcess(name, running.returncode, out.read_text("utf-8"), log.read_text("utf-8"))
 
     def _search_files(self, name: str) -> None:
-        for path in self.home.rglob("*"):
+        # Not rglob, which fails on a directory that is deleted meanwhile.
+        found = [Path(folder, each) for folder, *names in os.walk(self.home) for each in chain(*names)]
+        for path in found:
             self._search(f"{name}: the name of a file", str(path).encode())
             with suppress(OSError, EOFError):  # It may be deleted by now, or half written.
                 status = path.stat()
