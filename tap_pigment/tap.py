@@ -261,12 +261,14 @@ class TapPigment(Tap):
         return resolved.catalog if resolved else None
 
     def setup_mapper(self) -> None:
-        """Check the places for files, which then fail once and not once for each stream, and make the streams.
+        """Check the catalog and the places for files, which then fail once and not for each stream; make the streams.
 
         Raises:
+            CatalogError: If the catalog has no streams, or two of the same name.
             SpoolError: If the spool directory cannot be made.
             StoreError: If a store cannot be used.
         """
+        _ = self._resolved_catalog
         self.run_context.spool.path()
         for store in self.settings.stores:
             check_store(store)
