@@ -51,9 +51,11 @@ def plan_sync(run: StreamRun, file: ExportFile) -> Iterator[SyncPlan]:
         if run.settings.change_detection is ChangeDetection.STREAM:
             yield _plan_stream(run, export)
         else:
-            # Without a key, only the digest shows whether old versions of edited rows stay in the target.
+            # Without a key, only the digest shows whether old versions of edited rows stay in the target. It serves a
+            # warning, so it need not be that of `stream`, which takes as long as writing the rows.
             is_needed = run.key.is_keyless and not run.settings.activates_versions
-            digest = _rows_digest(run, export) if is_needed else None
+            parts = [run.spec.digest, export.table.rows, str(export.hash_sum)]
+            digest = digest_of(parts) if is_needed else None
             yield _plan_full(run, export, Bookmark(export.table.rows, digest=digest))
 
 
@@ -103,11 +105,18 @@ def _report_stale_rows(run: StreamRun, bookmark: Bookmark) -> None:
         rows=bookmark.rows,
         previous_rows=run.previous_rows,
         is_keyless=run.key.is_keyless,
-        is_changed=run.bookmark is not None and run.bookmark.digest != bookmark.digest,
+        is_changed=_is_known_to_differ(run.bookmark, bookmark),
         writes_files=run.settings.writes_files,
     )
     if warning:
         run.logger.warning("%s", warning)
+
+
+def _is_known_to_differ(previous: Bookmark | None, bookmark: Bookmark) -> bool:
+    """Return whether the rows differ from those of the last run; only digests of the same mode can be compared."""
+    if previous is None or previous.digest is None or (previous.body is None) is not (bookmark.body is None):
+        return False
+    return previous.digest != bookmark.digest
 
 
 def _may_activate(run: StreamRun, rows: int) -> bool:

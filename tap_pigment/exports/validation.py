@@ -45,11 +45,14 @@ class ValidatedExport:
     Attributes:
         table: The export.
         may_repeat: Whether rows may be identical; only without a key.
+        hash_sum: The sum of DuckDB's own hashes of what identifies each row: the same for the same rows in any order,
+            and another one in another version of DuckDB.
         kept: The table of what was kept of each row, in which `rowid` is the row's number; None if nothing was.
     """
 
     table: ExportTable
     may_repeat: bool
+    hash_sum: int
     kept: str | None = None
 
 
@@ -82,8 +85,7 @@ def validate(
     def read(relation: str, cell_bytes: str) -> tuple[Any, ...] | None:
         if keep is None:
             return database.row_unless_refused(
-                f"SELECT count(*), coalesce(sum({cell_bytes}), 0), count_if({misfits}), "
-                f"count(DISTINCT {quick_hash(compared)}) "
+                f"SELECT count(*), coalesce(sum({cell_bytes}), 0), count_if({misfits}), {_hashes(compared)} "
                 f"FROM {relation}"
             )
         kept = ", ".join(f"{expression} AS {name}" for name, expression in keep.expressions.items())
@@ -93,16 +95,20 @@ def validate(
         ):
             return None
         return database.row(
-            f"SELECT count(*), coalesce(sum(cell_bytes), 0), count_if(misfits), "
-            f"count(DISTINCT {quick_hash(keep.identity)}) FROM kept"
+            f"SELECT count(*), coalesce(sum(cell_bytes), 0), count_if(misfits), {_hashes(keep.identity)} FROM kept"
         )
 
-    table, (misfit_rows, distinct) = read_strictly(file, database, read)
+    table, (misfit_rows, distinct, hash_sum) = read_strictly(file, database, read)
     if misfit_rows:
         _raise_misfit(table, typed)
     if distinct < table.rows and not key.is_keyless:
         _check_uniqueness(table, key.of(columns))
-    return ValidatedExport(table, may_repeat=distinct < table.rows, kept=None if keep is None else "kept")
+    return ValidatedExport(table, distinct < table.rows, hash_sum, None if keep is None else "kept")
+
+
+def _hashes(identity: Sequence[str]) -> str:
+    """Return the number of different hashes of rows, and the sum of all."""
+    return f"count(DISTINCT {quick_hash(identity)}), coalesce(sum({quick_hash(identity)}), 0)"
 
 
 def _raise_misfit(table: ExportTable, columns: Sequence[Column]) -> None:

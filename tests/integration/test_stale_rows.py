@@ -103,6 +103,21 @@ def test_a_keyless_stream_without_versions_is_warned_of(
     assert reports(caplog, "WARNING") == [warning]
 
 
+@pytest.mark.parametrize(
+    "first", [{}, {**SILENT, "change_detection": "stream"}], ids=["with versions", "change_detection: stream"]
+)
+def test_rows_that_cannot_be_compared_are_not_called_changed(
+    pigment: Pigment, tap: MakeTap, caplog: pytest.LogCaptureFixture, first: dict[str, Any]
+) -> None:
+    runs = TapRuns(pigment, tap, KEYLESS)
+    runs.run(**first)
+    reports(caplog, "WARNING")
+
+    runs.run(**SILENT)
+
+    assert reports(caplog, "WARNING") == [NOTHING_DELETES]
+
+
 def test_deleted_rows_without_versions_are_warned_of(
     pigment: Pigment, tap: MakeTap, caplog: pytest.LogCaptureFixture
 ) -> None:
