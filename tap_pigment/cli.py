@@ -27,7 +27,7 @@ from tap_pigment.exports import DuckDBSession, SpoolDirectory, in_thread
 from tap_pigment.input_files import read_catalog, read_state, read_state_or_wrapped
 from tap_pigment.output import checked_stdout
 from tap_pigment.pigment import PigmentClient
-from tap_pigment.redaction import PRINTABLE_RECORDS, printable, redacted
+from tap_pigment.redaction import PRINTABLE_RECORDS, printable
 from tap_pigment.stream_failures import STREAM_ERRORS, error_message
 
 if TYPE_CHECKING:
@@ -38,14 +38,6 @@ if TYPE_CHECKING:
     from tap_pigment.settings import Settings
 
 _MEMORY_BYTES_TO_DESCRIBE = 64 << 20
-
-
-def without_key(error: str) -> str:
-    """Return a message about a config that does not fit its schema, without the API key that it may quote."""
-    for name in ("api_key", "metadata_api_key"):
-        if error.endswith(f"in config['{name}']"):
-            return f"{name}: an API key is a text that is not empty."
-    return redacted(error)
 
 
 def checked_state(file: IO[bytes] | None) -> IO[str] | None:

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from tap_pigment.errors import SettingsError
-from tap_pigment.redaction import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _HALF_OF_PAIR = re.compile("[\ud800-\udfff]")
@@ -91,9 +90,7 @@ def read_state(file: IO[bytes]) -> str:
     Raises:
         SettingsError: If it is not.
     """
-    text, content = _read(file, "--state")
-    _raise_problem(file, "--state", state_problem(content))
-    return text
+    return _checked_text(file, "--state", state_problem)
 
 
 def read_state_or_wrapped(file: IO[bytes]) -> Mapping[str, Any]:
@@ -115,8 +112,13 @@ def read_catalog(file: IO[bytes]) -> str:
     Raises:
         SettingsError: If it is not.
     """
-    text, content = _read(file, "--catalog")
-    _raise_problem(file, "--catalog", catalog_problem(content))
+    return _checked_text(file, "--catalog", catalog_problem)
+
+
+def _checked_text(file: IO[bytes], option: str, problem_of: Callable[[object], str | None]) -> str:
+    """Return the text of a file, after a check of its JSON."""
+    text, content = _read(file, option)
+    _raise_problem(file, option, problem_of(content))
     return text
 
 
@@ -137,7 +139,7 @@ def _read(file: IO[bytes], option: str) -> tuple[str, Any]:
 
 def _raise_problem(file: IO[bytes], option: str, problem: str | None) -> None:
     if problem:
-        raise SettingsError(f"{option} {file.name}: {redacted(problem)}")
+        raise SettingsError(f"{option} {file.name}: {problem}")
 
 
 def _has_json_lines(text: str) -> bool:

@@ -46,7 +46,7 @@ def shortened(text: str) -> str:
 
 
 class PrintableRecords(logging.Filter):
-    """Makes what a log line inserts printable; line breaks of its template stay, for they are the tap's own."""
+    """Makes the values in a log line printable. Line breaks of the template stay: the tap wrote them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change the record, and let it pass."""

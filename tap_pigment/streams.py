@@ -24,7 +24,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 from singer_sdk.singerlib import CatalogEntry, Metadata, MetadataMapping
 
-from tap_pigment.catalog import HOW_TO_REFRESH, selected_columns
+from tap_pigment.catalog import HOW_TO_REFRESH, export_request, selected_columns
 from tap_pigment.changes import RecordSpec, StreamRun, keyless_notice, next_version, plan_sync, read_bookmark
 from tap_pigment.columns import CONTENT_HASH, DELETED_AT, RowKey
 from tap_pigment.exports import nul_warning, preload
@@ -55,7 +55,6 @@ if TYPE_CHECKING:
     from tap_pigment.columns import Column
     from tap_pigment.errors import PigmentError
     from tap_pigment.exports import ExportFile
-    from tap_pigment.pigment import ApiRequest
     from tap_pigment.run_context import RunContext
     from tap_pigment.run_report import StreamProgress
 
@@ -67,7 +66,6 @@ class ExportStream(Stream):
         tap: The tap.
         run: What the tap and its streams share.
         source: The block, with the stream's name and settings.
-        request: The request that exports it.
         schema: The JSON schema of the records.
         key: The Singer primary key.
         failure: The error that ends the stream when it is synced, such as one in its settings; None if there is none.
@@ -75,12 +73,11 @@ class ExportStream(Stream):
 
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # Cells have the types of the schema already.
 
-    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a catalog entry.
+    def __init__(  # noqa: PLR0913 - the parts of a catalog entry.
         self,
         tap: Tap,
         run: RunContext,
         source: StreamSource,
-        request: ApiRequest,
         schema: dict[str, Any],
         key: Sequence[str],
         *,
@@ -90,7 +87,7 @@ class ExportStream(Stream):
         self.logger.addFilter(PRINTABLE_RECORDS)
         self._run = run
         self._source = source
-        self._requests = [request]
+        self._requests = [export_request(source, run.settings)]
         self.failure = failure
         self.primary_keys = key
 

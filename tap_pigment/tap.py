@@ -34,7 +34,6 @@ from tap_pigment.catalog import (
     KnownColumns,
     catalog_streams,
     discover,
-    export_request,
     resolve_catalog,
     stream_schema,
     take_inventory,
@@ -167,8 +166,7 @@ class TapPigment(Tap):
             errors = super()._validate_config(raise_errors=raise_errors)
         except ConfigValidationError as error:
             errors = list(error.errors)
-        # The SDK's messages quote the value, which may be an API key.
-        errors = [readable_schema_error(cli.without_key(error)) for error in errors] + config_errors(self._config)
+        errors = [*map(readable_schema_error, errors), *config_errors(self._config)]
         if errors and raise_errors:
             message = f"{counted(len(errors), 'error')} in the settings. Nothing was requested."
             raise ConfigValidationError(message, errors=errors, schema=self.config_jsonschema)
@@ -292,7 +290,6 @@ class TapPigment(Tap):
                     self,
                     run,
                     stream.source,
-                    export_request(stream.source, settings),
                     stream.entry.schema.to_dict(),
                     tuple(stream.entry.key_properties or ()),
                     failure=stream.failure,
@@ -308,7 +305,6 @@ class TapPigment(Tap):
                 self,
                 run,
                 definition.source,
-                export_request(definition.source, settings),
                 stream_schema(definition, settings),
                 definition.key.primary_key,
                 failure=definition.failure,

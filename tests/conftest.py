@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import pytest
 from tap_pigment.sandbox.server import serving
 from tap_pigment.tap import TapPigment
 from tests.support.pigment import API_KEY, APPLICATION_ID, Pigment
+from tests.support.shared_clock import SharedClock
 from tests.support.taps import Clock, Discover, MakeTap, Message, Recorder, RunCommand, RunTap, eventually, written
 from tests.support.wire import Authority
 
@@ -38,8 +40,14 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture
-def pigment() -> Iterator[Pigment]:
-    app = Pigment()
+def pigment_class() -> type[Pigment]:
+    """The class of the Pigment; a module that needs another one replaces this fixture."""
+    return Pigment
+
+
+@pytest.fixture
+def pigment(pigment_class: type[Pigment]) -> Iterator[Pigment]:
+    app = pigment_class()
     with serving(app) as server:
         app.url = server.url
         yield app
@@ -62,6 +70,20 @@ def clock() -> Clock:
 def waits(clock: Clock) -> list[float]:
     """The seconds of each wait of the tap."""
     return clock.waits
+
+
+@pytest.fixture
+def shared_clock() -> SharedClock:
+    """A clock for several threads."""
+    return SharedClock()
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """Threads, which nothing waits for at the end."""
+    threads = ThreadPoolExecutor(8)
+    yield threads
+    threads.shutdown(wait=False, cancel_futures=True)
 
 
 @pytest.fixture

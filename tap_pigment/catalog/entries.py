@@ -86,8 +86,13 @@ def catalog_streams(
     Raises:
         CatalogError: If it is the catalog of another tap.
     """
-    sources = {source.block.id: source for source in inventory.sources}
-    found = [_catalog_stream(entry, resolved, inventory, sources, settings) for entry in resolved.catalog.streams]
+    included_ids = {source.block.id for source in inventory.sources}
+    by_name = {str(source.name): source.block for source in inventory.sources}
+    found = []
+    for entry in resolved.catalog.streams:
+        listed = inventory.blocks.get(entry.table) if entry.table else by_name.get(entry.tap_stream_id)
+        is_included_block = listed is not None and listed.id in included_ids
+        found.append(_catalog_stream(entry, resolved, listed, settings, is_included_block=is_included_block))
     warn_of_idle_settings(inventory, [stream.source.override for stream in found], settings, logger)
     if all(isinstance(stream.failure, NotFoundError) and not stream.entry.table for stream in found):
         names = ", ".join(str(stream.source.name) for stream in found[:_MAX_NAMED_STREAMS])
@@ -128,14 +133,21 @@ def uncataloged_streams(
 def _catalog_stream(
     entry: CatalogEntry,
     resolved: ResolvedCatalog,
-    inventory: BlockInventory,
-    sources: Mapping[str, StreamSource],
+    listed: Block | None,
     settings: Settings,
+    *,
+    is_included_block: bool,
 ) -> CatalogStream:
-    """Return an entry with its block: the block of its id, or without an id the block of its name."""
+    """Return an entry with its block: the block of its id, or without an id the block of its name.
+
+    Args:
+        entry: The entry.
+        resolved: The catalog.
+        listed: The block; None if Pigment does not list it.
+        settings: The settings.
+        is_included_block: Whether the block is extracted.
+    """
     name = StreamName(entry.tap_stream_id)
-    by_name = {str(source.name): source.block for source in sources.values()}
-    listed = inventory.blocks.get(entry.table or "") or (None if entry.table else by_name.get(name))
     block = listed or Block(entry.table or name, name, BlockType.TABLE, entry.database or "")
     source = StreamSource(name, block, override_in_catalog(name, block.id, settings))
     failure = resolved.failures.get(name)
@@ -143,7 +155,7 @@ def _catalog_stream(
         failure = NotFoundError(
             f"{name}: the block is in the catalog and no longer in Pigment. Nothing was emitted. {HOW_TO_REFRESH}"
         )
-    elif block.id not in sources and not is_included(source, settings):
+    elif not is_included_block and not is_included(source, settings):
         failure = SettingsError(
             f"{name}: it is selected in the catalog, and include, exclude or block_types skip its block. Nothing was "
             "emitted. Deselect the stream, or correct the setting."

@@ -6,6 +6,7 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tap_pigment.changes.snapshot_chain import is_snapshot_name
 from tap_pigment.columns import ADDED_COLUMNS, ColumnType
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ BOOKMARK_VERSION = 1
 # A bookmark is input: what names a file or stands in a message must have the right form.
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _BODY = re.compile(r"[0-9a-f]{32}")
-_SNAPSHOT = re.compile(r"[0-9]{8}T[0-9]{12}Z-[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def read_bookmark(state: Mapping[str, Any]) -> Bookmark | None:
     return Bookmark(
         rows=rows,
         digest=_matching(_DIGEST, state.get("digest")),
-        snapshot=_matching(_SNAPSHOT, state.get("snapshot")),
+        snapshot=_snapshot(state.get("snapshot")),
         body=_matching(_BODY, state.get("body")),
         version=_count(state.get("version")),
         types=_types(state.get("types")),
@@ -79,6 +79,10 @@ def given_bookmarks(state: object) -> dict[str, Bookmark]:
 def next_version(now_ms: int, previous: Bookmark | None) -> int:
     """Return the version of a run's records: the time in milliseconds, and above the last version in any case."""
     return max(now_ms, (previous.version or 0) + 1 if previous else 0)
+
+
+def _snapshot(value: object) -> str | None:
+    return value if isinstance(value, str) and is_snapshot_name(value) else None
 
 
 def _types(value: object) -> dict[str, ColumnType]:

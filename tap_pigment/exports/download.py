@@ -15,7 +15,7 @@ from tap_pigment.errors import MalformedExportError, PigmentExportError
 from tap_pigment.exports.csv_counter import CsvCounter
 from tap_pigment.exports.csv_fallback import first_fault
 from tap_pigment.exports.spool_directory import disk_errors
-from tap_pigment.pigment import RetriableResponseError, decoded_chunks, missing_end_proof, not_csv
+from tap_pigment.pigment import RetriableResponseError, export_chunks, missing_end_proof
 
 if TYPE_CHECKING:
     import logging
@@ -64,7 +64,7 @@ class ExportFile:
 
 
 class DownloadProgress(Protocol):
-    """Is told of each step of a download."""
+    """Keeps track of a download."""
 
     def begin_try(self) -> None:
         """Note that the export is requested, again or for the first time."""
@@ -176,12 +176,8 @@ class ExportDownloader:
         Raises:
             RetriableResponseError: If it is not an export, or the transport does not prove its end.
         """
-        is_start = True
-        for chunk in decoded_chunks(response, request, chunk_bytes=_CHUNK_BYTES):
+        for chunk in export_chunks(response, request, chunk_bytes=_CHUNK_BYTES):
             self._client.raise_if_cancelled(request)
-            if is_start and (problem := not_csv(response.headers.get("Content-Type", ""), chunk)):
-                raise RetriableResponseError(PigmentExportError(f"{request.subject}: {problem}."), response)
-            is_start = is_start and not chunk
             yield chunk
         if problem := missing_end_proof(response):
             raise _incomplete(request, response, problem)

@@ -12,7 +12,7 @@ from tap_pigment.errors import PigmentExportError
 from tap_pigment.exports.csv_counter import CsvCounter
 from tap_pigment.exports.csv_fallback import is_not_utf8, read_rows
 from tap_pigment.exports.download import malformed, read_header
-from tap_pigment.pigment import RetriableResponseError, decoded_chunks, missing_end_proof, not_csv
+from tap_pigment.pigment import RetriableResponseError, export_chunks, missing_end_proof
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,9 +57,7 @@ def read_sample(response: Response, request: ApiRequest, *, rows: int) -> Export
     """
     counts = CsvCounter()
     body = bytearray()
-    for chunk in decoded_chunks(response, request, chunk_bytes=_CHUNK_BYTES):
-        if not body and (problem := not_csv(response.headers.get("Content-Type", ""), chunk)):
-            raise RetriableResponseError(PigmentExportError(f"{request.subject}: {problem}."), response)
+    for chunk in export_chunks(response, request, chunk_bytes=_CHUNK_BYTES):
         counts.feed(chunk)
         body += chunk
         if counts.line_ends > rows or counts.is_header_too_long or len(body) >= _MAX_SAMPLE_BYTES:

@@ -12,7 +12,6 @@ from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-
 
 from tap_pigment.columns import file_name_problem
 from tap_pigment.errors import PigmentError, StoreError
-from tap_pigment.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -95,7 +94,7 @@ def store_errors(setting: str, action: str, consequence: str = "") -> Iterator[N
 
 def _cause_and_remedy(error: Exception, action: str) -> tuple[str, str]:
     """Return the cause of an error, and what to do: by its class, or by its text, for stores have their own classes."""
-    detail = redacted(" ".join(str(error).split())).rstrip(".") or type(error).__name__
+    detail = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     text = f"{type(error).__name__} {detail}".lower()
     if isinstance(error, ImportError):
         scheme = action.partition("://")[0].split()[-1]

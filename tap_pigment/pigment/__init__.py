@@ -16,9 +16,8 @@ from tap_pigment.pigment.api import (
 from tap_pigment.pigment.client import PigmentClient
 from tap_pigment.pigment.responses import (
     RetriableResponseError,
-    decoded_chunks,
+    export_chunks,
     missing_end_proof,
-    not_csv,
 )
 
 __all__ = [
@@ -31,8 +30,7 @@ __all__ = [
     "PigmentClient",
     "RetriableResponseError",
     "Scope",
-    "decoded_chunks",
     "export_block",
+    "export_chunks",
     "missing_end_proof",
-    "not_csv",
 ]

@@ -54,7 +54,7 @@ Result = TypeVar("Result")
 class _Session(requests.Session):
     """A session that never looks at the target of a redirect.
 
-    Even if it does not follow redirects, `requests` parses the target and reads the whole body, for the next request.
+    `requests` parses the target and reads the whole body to prepare the next request, even if none follows.
     """
 
     def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the signature of `requests`.
@@ -183,7 +183,7 @@ class PigmentClient:
             request: The request.
             read: Reads the response's body. It raises `RetriableResponseError` where another try may succeed.
             phase: The tag of the SDK's request metric: `metadata`, `discovery`, or in a sync the stream's name.
-            on_try: Called when a request is about to be sent, for the first time or again.
+            on_try: Called before each request, retries included.
 
         Raises:
             PigmentError: If no try succeeds.

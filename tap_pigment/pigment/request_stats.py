@@ -37,7 +37,7 @@ class RequestStats:
         self._waiting_since = 0.0
 
     def count_request(self, *, is_retry: bool = False) -> None:
-        """Count a request that is about to be sent, for the first time or again."""
+        """Count a request before it is sent."""
         with self._lock:
             self._requests += 1
             self._retries += is_retry

@@ -215,7 +215,7 @@ def decoded_chunks(response: Response, request: ApiRequest, *, chunk_bytes: int)
         problem = f"the response is compressed as {encoding}. Check the proxy"
         raise RetriableResponseError(PigmentExportError(f"{request.subject}: {problem}."), response)
     try:
-        # In small steps: zlib copies what is left of its input after each of its outputs.
+        # In small steps, because zlib copies the rest of its input after each output.
         is_complete = yield from _decompressed(_sent_chunks(response, request, _CHUNK_BYTES), codings[0], chunk_bytes)
         problem = "" if is_complete else "the compressed response lacks its end"
     except zlib.error as error:
@@ -281,6 +281,20 @@ def read_json(response: Response, request: ApiRequest, *, max_bytes: int = MAX_L
         details = f": {problem}." if problem else ". Check api_url."
         final = PigmentExportError(f"{request.subject}: the response is not JSON{details}")
         raise RetriableResponseError(final, response) from None
+
+
+def export_chunks(response: Response, request: ApiRequest, *, chunk_bytes: int) -> Iterator[bytes]:
+    """Yield the decompressed body of an export in chunks; see `decoded_chunks`.
+
+    Raises:
+        RetriableResponseError: If it is no export at all, or its end is missing or damaged.
+    """
+    is_start = True
+    for chunk in decoded_chunks(response, request, chunk_bytes=chunk_bytes):
+        if is_start and (problem := not_csv(response.headers.get("Content-Type", ""), chunk)):
+            raise RetriableResponseError(PigmentExportError(f"{request.subject}: {problem}."), response)
+        is_start = is_start and not chunk
+        yield chunk
 
 
 def missing_end_proof(response: Response) -> str | None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from tap_pigment.errors import SettingsError
 from tap_pigment.input_files import parse_json
-from tap_pigment.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
@@ -105,8 +104,8 @@ def unknown_variables_warning(
     """Return a warning about variables that look like settings and are not, or None.
 
     Meltano 4.4 exports to a tap: every setting, members of objects by their path (`BATCH_CONFIG_ENCODING_FORMAT`), its
-    own extras behind a second underscore (`_SELECT`), for a plugin that inherits from another all of these once more
-    under the plugin's own name (`EMEA_API_KEY`), and everything in the project's `.env`.
+    own extras behind a second underscore (`_SELECT`), and everything in the project's `.env`. A plugin that inherits
+    from another gets all of these again under its own name (`EMEA_API_KEY`).
 
     Args:
         environment: All variables.
@@ -194,7 +193,7 @@ def _reason(error: BaseException | None) -> str:
     if isinstance(error, TypeError | AttributeError):
         return "it is not a logging configuration"
     text = (isinstance(error, OSError) and error.strerror) or str(error or "")
-    return redacted(" ".join(text.split()).rstrip("."))
+    return " ".join(text.split()).rstrip(".")
 
 
 def check_key_log(environment: Mapping[str, str]) -> None:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tap_pigment.columns import DELETED_AT
+from tap_pigment.redaction import redacted
 from tap_pigment.settings.model import application_ids
 from tap_pigment.settings.schema import SETTINGS, ChangeDetection
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+_API_KEYS = ("api_key", "metadata_api_key")
 _KEY_START = "pgmt_"
 # How jsonschema and the SDK word errors (jsonschema 4, singer-sdk 0.54).
 _IN_CONFIG = re.compile(r" in config(\[.*\])$", re.DOTALL)
@@ -48,7 +50,7 @@ def config_errors(config: Mapping[str, Any]) -> list[str]:
     url = config.get("api_url")
     if isinstance(url, str) and (problem := _url_problem(url)):
         found.append(f"api_url: {problem}")
-    for name in ("api_key", "metadata_api_key"):
+    for name in _API_KEYS:
         key = config.get(name)
         if isinstance(key, str) and not (key.isascii() and key.isprintable() and key == key.strip()):
             found.append(f"{name}: it holds spaces, line breaks or characters that no API key has. Copy it again.")
@@ -96,6 +98,9 @@ def readable_schema_error(error: str) -> str:
     """
     found = _IN_CONFIG.search(error)
     path = ".".join(_KEY_IN_PATH.findall(found[0])) if found else ""
+    if path in _API_KEYS:  # The error quotes its value.
+        return f"{path}: an API key is a text that is not empty."
+    error = redacted(error)  # An API key may stand in another setting.
     problem = error[: found.start()] if found else error
     if unknown := _UNEXPECTED.fullmatch(problem):
         known = _STREAM_OVERRIDE_MEMBERS if path.startswith("stream_overrides.") else SETTINGS["properties"]

@@ -64,7 +64,7 @@ HARD = [
     "NULL",
     "x" * 9_000,
 ]
-# Texts without a line end, and with characters that may be taken for one.
+# Texts without a line end, but with characters that some readers take for one.
 IN_A_LINE = [text for text in HARD if not {"\r", "\n"} & set(text)]
 ODD_LINES = [*IN_A_LINE, "a\x01b", "\x01", "a\rb"]
 

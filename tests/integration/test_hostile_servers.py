@@ -18,8 +18,8 @@ from tap_pigment.pigment import (
     BlockType,
     PigmentClient,
     RetriableResponseError,
-    decoded_chunks,
     export_block,
+    export_chunks,
 )
 from tap_pigment.settings import Settings
 from tests.support.pigment import API_KEY, APPLICATION_ID, CSV, Answer
@@ -267,7 +267,7 @@ def test_a_chunk_of_a_negative_size_is_retriable_where_urllib3_reads_it() -> Non
         requests.get(f"http://127.0.0.1:{port}/", stream=True, timeout=30) as response,
         pytest.raises(RetriableResponseError, match=r"^plan: the response was truncated: a chunk has an invalid size"),
     ):
-        list(decoded_chunks(response, REQUEST, chunk_bytes=100))
+        list(export_chunks(response, REQUEST, chunk_bytes=100))
 
 
 # Trailers

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_pigment.sandbox.server import serving
 from tests.support.memory_target import MemoryTarget
 from tests.support.tap_runs import HoldingPigment, snapshots, written_after
 from tests.support.taps import eventually, of_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.support.taps import Discover, MakeTap, Message
@@ -48,12 +47,9 @@ LINES = 1 + (1 + 5 + 1) + (1 + 5 + 1) + 1
 
 
 @pytest.fixture
-def pigment() -> Iterator[HoldingPigment]:
+def pigment_class() -> type[HoldingPigment]:
     """A Pigment that can hold an export back."""
-    app = HoldingPigment()
-    with serving(app) as server:
-        app.url = server.url
-        yield app
+    return HoldingPigment
 
 
 class Runs:

@@ -7,25 +7,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_pigment.errors import ShrunkExportError
-from tap_pigment.sandbox.server import serving
 from tests.support.memory_target import MemoryTarget
 from tests.support.tap_runs import CHANGED, COUNTRIES, HoldingPigment, OverlappingRun, TapRuns, rows, snapshots
 from tests.support.taps import of_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.taps import Discover, MakeTap, Message
 
 
 @pytest.fixture
-def pigment() -> Iterator[HoldingPigment]:
+def pigment_class() -> type[HoldingPigment]:
     """A Pigment that can hold an export back."""
-    app = HoldingPigment()
-    with serving(app) as server:
-        app.url = server.url
-        yield app
+    return HoldingPigment
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,28 +11,17 @@ from tap_pigment.errors import RunStoppedError
 from tap_pigment.pigment import PigmentClient
 from tap_pigment.settings import Settings
 from tests.support.pigment import Answer
-from tests.support.shared_clock import SharedClock
 from tests.support.taps import TIMEOUT_SECONDS, Clock, eventually, records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+    from concurrent.futures import ThreadPoolExecutor
 
     from tests.support.pigment import Pigment
+    from tests.support.shared_clock import SharedClock
     from tests.support.taps import RunTap
 
 LOGGER = logging.getLogger("test-rate-limit")
-
-
-@pytest.fixture
-def shared_clock() -> SharedClock:
-    return SharedClock()
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    pool = ThreadPoolExecutor(8)
-    yield pool
-    pool.shutdown(wait=False, cancel_futures=True)
 
 
 def test_two_clients_in_one_process_have_limits_of_their_own(config: Mapping[str, Any], pigment: Pigment) -> None:

@@ -34,14 +34,17 @@ SECONDS_TO_END = 20
 
 
 @pytest.fixture
-def pigment() -> Iterator[HoldingPigment]:
+def pigment_class() -> type[HoldingPigment]:
     """A Pigment that can hold a response."""
-    app = HoldingPigment()
-    app.add_list("Countries", "Code;Name\r\nFR;France\r\n")
-    app.add_list("Months", "Month\r\nJan\r\n")
-    with serving(app) as server:
-        app.url = server.url
-        yield app
+    return HoldingPigment
+
+
+@pytest.fixture
+def pigment(pigment: HoldingPigment) -> HoldingPigment:
+    """A Pigment with two lists."""
+    pigment.add_list("Countries", "Code;Name\r\nFR;France\r\n")
+    pigment.add_list("Months", "Month\r\nJan\r\n")
+    return pigment
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,11 +11,13 @@ from hypothesis import strategies as st
 
 from tap_pigment.pigment.rate_limiter import RateLimiter
 from tap_pigment.settings import Settings
-from tests.support.shared_clock import SharedClock
 from tests.support.taps import TIMEOUT_SECONDS, Clock, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from concurrent.futures import ThreadPoolExecutor
+
+    from tests.support.shared_clock import SharedClock
 
 LOGGER = logging.getLogger("test-rate-limiter")
 
@@ -27,18 +28,6 @@ def limiter_of(
     """Return a rate limiter of so many requests in 5 minutes."""
     settings = Settings.from_config({"api_key": "pgmt_Abc", "application_id": "app-1", "requests_per_window": requests})
     return RateLimiter(settings, LOGGER, clock=clock, sleep=clock.sleep, is_cancelled=is_cancelled)
-
-
-@pytest.fixture
-def shared_clock() -> SharedClock:
-    return SharedClock()
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    pool = ThreadPoolExecutor(8)
-    yield pool
-    pool.shutdown(wait=False, cancel_futures=True)
 
 
 # The window
