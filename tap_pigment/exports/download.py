@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tap_pigment.exports.spool_directory import SpoolDirectory
     from tap_pigment.pigment import ApiRequest, PigmentClient
 
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 17
 _MIN_TRIES_TO_ACCEPT = 2
 
 

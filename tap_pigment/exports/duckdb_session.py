@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 # Each thread holds memory of its own: sixteen need more than the limit. Four are faster than Python takes their rows.
 _MAX_THREADS = 4
+# An export with this limit has a thousand columns or very large cells. One thread reads it, and few of its rows wait to
+# be fetched: that takes half the memory, and twice the time.
+_LARGE_MEMORY_BYTES = 800 << 20
 _MEGABYTE = 1_000_000
 _DISK_ERRNOS = (
     errno.ENOSPC,
@@ -74,7 +77,8 @@ class DuckDBSession:
         self._spool = spool
         self._database: duckdb.DuckDBPyConnection | None = None
         self._reader: duckdb.DuckDBPyConnection | None = None
-        self._memory_bytes = 0
+        self._threads = 1
+        self._is_for_large: bool | None = None
 
     @contextmanager
     def for_stream(self, name: str, *, memory_bytes: int) -> Iterator[StreamDatabase]:
@@ -89,10 +93,17 @@ class DuckDBSession:
         """
         with _translated_errors(name, self._spool, memory_bytes):
             if self._database is None or self._reader is None:
-                self._database, self._reader = self._open(memory_bytes)
-            elif memory_bytes != self._memory_bytes:
-                self._database.execute(f"SET memory_limit = '{_megabytes(memory_bytes)}'")
-        self._memory_bytes = memory_bytes
+                self._database = _connect(self._spool)
+                self._reader = self._database.cursor()
+                (threads,) = self._database.execute("SELECT current_setting('threads')").fetchone() or (1,)
+                self._threads = min(threads, _MAX_THREADS)
+                self._is_for_large = None
+            _set_memory_limit(self._database, memory_bytes)
+            is_large = memory_bytes > _LARGE_MEMORY_BYTES
+            if is_large != self._is_for_large:
+                self._database.execute(f"SET threads = {1 if is_large else self._threads}")
+                self._reader.execute(f"SET streaming_buffer_size = '{1 if is_large else 16}MB'")
+                self._is_for_large = is_large
         database = StreamDatabase(name, self._database, self._reader, self._spool, memory_bytes)
         try:
             yield database
@@ -107,21 +118,14 @@ class DuckDBSession:
             self._database.close()
         self._database = self._reader = None
 
-    def _open(self, memory_bytes: int) -> tuple[duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection]:
-        database = _connect(self._spool, memory_bytes)
-        reader = database.cursor()
-        reader.execute("SET streaming_buffer_size = '16MB'")
-        return database, reader
 
-
-def _connect(spool: SpoolDirectory, memory_bytes: int) -> duckdb.DuckDBPyConnection:
-    """Return a new database in memory."""
+def _connect(spool: SpoolDirectory) -> duckdb.DuckDBPyConnection:
+    """Return a new database in memory, without limits."""
     preload()
     import duckdb  # noqa: PLC0415 - see `preload`.
 
     database = duckdb.connect(
         config={
-            "memory_limit": _megabytes(memory_bytes),
             "temp_directory": str(spool.path()),
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
@@ -129,12 +133,14 @@ def _connect(spool: SpoolDirectory, memory_bytes: int) -> duckdb.DuckDBPyConnect
             "preserve_insertion_order": "true",
         }
     )
-    (threads,) = database.execute("SELECT current_setting('threads')").fetchone() or (1,)
-    database.execute(f"SET threads = {min(threads, _MAX_THREADS)}")
     # A join holds its right side in memory and keeps the order of its left side, as the tap writes it: DuckDB can
     # only guess how many rows a CSV file has.
     database.execute("SET disabled_optimizers = 'build_side_probe_side'")
     return database
+
+
+def _set_memory_limit(database: duckdb.DuckDBPyConnection, memory_bytes: int) -> None:
+    database.execute(f"SET memory_limit = '{_megabytes(memory_bytes)}'")
 
 
 class StreamDatabase:
@@ -255,7 +261,8 @@ class StreamDatabase:
             PigmentError: If it cannot be opened.
         """
         with self._errors():
-            database = _connect(self._spool, self._memory_bytes)
+            database = _connect(self._spool)
+            _set_memory_limit(database, self._memory_bytes)
         try:
             yield StreamDatabase(self.name, database, database, self._spool, self._memory_bytes)
         finally:
@@ -304,7 +311,7 @@ def _translated_errors(name: str, spool: SpoolDirectory, memory_bytes: int) -> I
         ) from None
     except duckdb.IOException as error:
         raise spool_error(_os_error(str(error)), spool.path(), room) from None
-    except duckdb.Error as error:
+    except (duckdb.Error, UnicodeDecodeError) as error:  # Some messages of DuckDB are not UTF-8.
         # The message may quote cells.
         raise InvariantError(f"{name}: a statement of the tap fails in DuckDB ({type(error).__name__}).") from error
 

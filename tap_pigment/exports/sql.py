@@ -29,6 +29,22 @@ _PARQUET_FILE_OPTIONS = {**_FILE_OPTIONS, "file_row_number": "false", "binary_as
 
 _MIN_BUFFER_BYTES = 64 << 10
 _MAX_BUFFER_BYTES = 8 << 20
+# DuckDB holds the intermediate results of each expression for up to 2,048 rows, but for no more rows than a buffer has.
+# So rows with many columns need small buffers, and one expression for all their cells. For a few columns that takes
+# twice as long as an expression for each.
+_MANY_COLUMNS = 120
+_MAX_WIDE_BUFFER_BYTES = 256 << 10
+
+
+# How `_joined` makes JSON of a cell.
+_JSON_TEXT, _JSON_LOWER, _JSON_AS_IS = range(3)
+_JSON_KINDS: Mapping[ColumnType, int] = {
+    ColumnType.TEXT: _JSON_TEXT,
+    ColumnType.DATE: _JSON_TEXT,
+    ColumnType.BOOLEAN: _JSON_LOWER,
+    ColumnType.NUMBER: _JSON_AS_IS,
+    ColumnType.INTEGER: _JSON_AS_IS,
+}
 
 
 def _is_in_range(text: str) -> str:
@@ -60,7 +76,8 @@ def read_csv(path: Path, width: int, *, size_bytes: int, longest_line_bytes: int
             refuse.
     """
     # A small file needs a small buffer, which is faster to allocate.
-    buffer_bytes = max(min(_MAX_BUFFER_BYTES, size_bytes), longest_line_bytes, _MIN_BUFFER_BYTES)
+    max_buffer_bytes = _MAX_BUFFER_BYTES if width < _MANY_COLUMNS else _MAX_WIDE_BUFFER_BYTES
+    buffer_bytes = max(min(max_buffer_bytes, size_bytes), longest_line_bytes, _MIN_BUFFER_BYTES)
     names = [quoted_text(cell(position)) for position in range(width)]
     columns = ", ".join(f"{name}: 'VARCHAR'" for name in names)
     options = {
@@ -107,8 +124,7 @@ def fits(column: Column) -> str:
 def holds_misfit(columns: Sequence[Column]) -> str:
     """Return whether a cell of some columns does not fit its type.
 
-    One expression for all columns of a type: with one for each, thousands of columns take a gigabyte, because DuckDB
-    keeps the intermediate results of each expression for 2,048 rows.
+    One expression for all columns of a type: see `_MANY_COLUMNS`.
     """
     cells: dict[tuple[ColumnType, bool], list[str]] = {}
     for column in columns:
@@ -186,13 +202,21 @@ def json_record_start(columns: Sequence[Column], *, before: str) -> str:
         columns: The columns to emit.
         before: JSON before the brace that opens the record.
     """
-    parts = []
-    text = before + "{"
-    for column in columns:
-        parts += [quoted_text(f"{text}{json.dumps(column.name)}:"), json_value(column)]
-        text = ","
-    parts.append(quoted_text(f'{text}"{CONTENT_HASH}":"'))
-    return f"concat({', '.join(parts)})"
+    heads = [f"{',' if place else ''}{json.dumps(column.name)}:" for place, column in enumerate(columns)]
+    end = quoted_text(f'{"," if columns else ""}"{CONTENT_HASH}":"')
+    if len(columns) < _MANY_COLUMNS:
+        members = _texts([(quoted_text(head), json_value(column)) for head, column in zip(heads, columns, strict=True)])
+    else:
+        kinds = _list([_JSON_KINDS[column.type] for column in columns])
+        blanks = _list([quoted_text("null" if column.nullable else '""') for column in columns])
+        members = _joined(
+            columns,
+            heads,
+            f"CASE WHEN text = '' THEN {blanks}[place] "
+            f"WHEN {kinds}[place] = {_JSON_TEXT} THEN CAST(to_json(text) AS VARCHAR) "
+            f"WHEN {kinds}[place] = {_JSON_LOWER} THEN lower(text) ELSE text END",
+        )
+    return f"concat({quoted_text(before + '{')}, {members}, {end})"
 
 
 def netstrings(columns: Sequence[Column]) -> str:
@@ -201,12 +225,29 @@ def netstrings(columns: Sequence[Column]) -> str:
     It holds the columns in code-point order of their names, each as netstring(name) and netstring(cell), or `-` for a
     blank. The cell is the text of the export, so no type changes the hash.
     """
-    parts = []
-    for column in sorted(columns, key=lambda column: column.name):
-        text = cell(column.position)
-        parts.append(quoted_text(f"{len(column.name.encode())}:{column.name},"))
-        parts.append(f"if({text} = '', '-', concat(strlen({text}), ':', {text}, ','))")
-    return f"concat({', '.join(parts) or quoted_text('')})"
+    ordered = sorted(columns, key=lambda column: column.name)
+    heads = [f"{len(column.name.encode())}:{column.name}," for column in ordered]
+    netstring = "if({text} = '', '-', concat(strlen({text}), ':', {text}, ','))".format
+    if len(columns) < _MANY_COLUMNS:
+        pairs = zip(heads, ordered, strict=True)
+        return _texts([(quoted_text(head), netstring(text=cell(column.position))) for head, column in pairs])
+    return _joined(ordered, heads, netstring(text="text"))
+
+
+def _texts(pairs: Sequence[tuple[str, str]]) -> str:
+    """Return the texts of expressions in a row."""
+    return f"concat({', '.join(part for pair in pairs for part in pair) or quoted_text('')})"
+
+
+def _joined(columns: Sequence[Column], heads: Sequence[str], converted: str) -> str:
+    """Return the cells of columns in a row, each after its head and converted: `text` at `place`, in one expression."""
+    cells = _list([cell(column.position) for column in columns])
+    heads_list = _list([quoted_text(head) for head in heads])
+    return f"array_to_string(list_transform({cells}, lambda text, place: concat({heads_list}[place], {converted})), '')"
+
+
+def _list(expressions: Sequence[object]) -> str:
+    return f"[{', '.join(map(str, expressions))}]"
 
 
 def content_hash(columns: Sequence[Column]) -> str:

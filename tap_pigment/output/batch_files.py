@@ -28,7 +28,10 @@ _CODECS = {"gzip": "gzip", "none": "uncompressed", None: "snappy"}
 # DuckDB makes row groups of multiples of its vectors, and writes one when a vector has filled it. In a large export
 # many vectors are not full, so a row group may be too long by up to a vector less one row (seen with 2.0.0).
 _VECTOR_ROWS = 2_048
-_DICTIONARY_SIZE = 5_000
+# Hashes never repeat. Without a limit, DuckDB builds dictionaries of them, which takes a fifth of the time. Each column
+# takes the memory of its largest dictionary.
+_MAX_DICTIONARY_SIZE = 5_000
+_DICTIONARY_SIZE_OF_ALL_COLUMNS = 500_000
 # No emitted column has brackets in its name.
 _FILE_NUMBER = '"[file]"'
 
@@ -89,8 +92,8 @@ def _parquet_files(records: RecordSet, config: BatchConfig, folder: Path) -> Ite
         values.append(f"(row_number() OVER () - 1) // {config.batch_size} AS {_FILE_NUMBER}")
         layout = f"PARTITION_BY ({_FILE_NUMBER})"
     codec = _CODECS[config.encoding.compression]
-    # Hashes never repeat. Without a limit, DuckDB builds dictionaries of them, which takes a fifth of the time.
-    options = f"FORMAT parquet, COMPRESSION {codec}, {layout}, DICTIONARY_SIZE_LIMIT {_DICTIONARY_SIZE}"
+    dictionary_size = max(1, min(_MAX_DICTIONARY_SIZE, _DICTIONARY_SIZE_OF_ALL_COLUMNS // len(values)))
+    options = f"FORMAT parquet, COMPRESSION {codec}, {layout}, DICTIONARY_SIZE_LIMIT {dictionary_size}"
     stats = table.database.rows_unless_refused(
         f"COPY (SELECT {', '.join(values)} FROM {relation}) TO {sql.quoted_target(folder)} "
         f"({options}, RETURN_STATS true)"

@@ -87,6 +87,26 @@ def test_planted_snapshot_causes_a_full_send(  # noqa: PLR0913, PLR0917 - three 
     assert re.search(f"countries: full send, because a snapshot cannot be used: {reason}", caplog.text)
 
 
+@pytest.mark.parametrize("position", [4, 12], ids=["header of a page", "size of a page"])
+def test_planted_snapshot_with_a_damaged_page_causes_a_full_send(
+    runs: TapRuns, store: Path, tmp_path: Path, position: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    select = "SELECT uuid() AS fingerprint, 'x' || range AS key_0 FROM range(3000)"
+    folder = store / "countries"
+    path = folder / f"{plant(store, tmp_path, select, description(store) | {'rows': 3000})}.parquet"
+    content = bytearray(path.read_bytes())
+    content[position] ^= 0xFF
+    path.unlink()
+    (folder / f"{TIME}-{hashlib.sha256(content).hexdigest()[:32]}.parquet").write_bytes(content)
+
+    messages = runs.run_with(CHANGED)
+
+    assert {row["Code"] for row in rows(messages) if row["_sdc_deleted_at"] is None} == {"FR", "DE", "ES"}
+    assert re.search(
+        r"countries: full send, because a snapshot cannot be used: it(s rows are| is) damaged", caplog.text
+    )
+
+
 @pytest.mark.parametrize("member", ["base", "retired"])
 def test_lineage_in_the_named_snapshot_deletes_nothing_outside_of_the_store(
     runs: TapRuns, store: Path, tmp_path: Path, member: str

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tap_pigment.columns import Column, ColumnType, fits
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 TYPES = [ColumnType.NUMBER, ColumnType.INTEGER, ColumnType.BOOLEAN, ColumnType.DATE]
 ANY_TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 MANY = settings(max_examples=200, deadline=None)
+FEW = settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example]
+)
 
 
 class Evaluator:
@@ -249,6 +252,16 @@ def documented_hash(row: Sequence[tuple[str, str]]) -> str:
 @given(st.dictionaries(ANY_TEXT.filter(lambda name: "\0" not in name), ANY_TEXT, min_size=1, max_size=4))
 def test_the_hash_in_sql_is_the_documented_one(evaluate: Evaluator, row: dict[str, str]) -> None:
     assert evaluate(sql.content_hash(columns_of(list(row))), *row.values()) == documented_hash(list(row.items()))
+
+
+@FEW
+@given(st.lists(ANY_TEXT, min_size=150, max_size=150))
+def test_the_hash_of_many_columns_is_the_documented_one(evaluate: Evaluator, cells: list[str]) -> None:
+    names = [f"é{number}" for number in range(150)]
+
+    found = evaluate(sql.content_hash(columns_of(names)), *cells)
+
+    assert found == documented_hash(list(zip(names, cells, strict=True)))
 
 
 # Sums and quoting

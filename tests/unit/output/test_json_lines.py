@@ -96,21 +96,26 @@ def as_text(records: Iterable[dict[str, Any]]) -> list[str]:
 
 
 @FEW
-@given(ROWS, st.booleans(), st.booleans(), st.booleans())
+@given(ROWS, st.sampled_from([1, 25]), st.booleans(), st.booleans(), st.booleans())
 def test_both_record_paths_give_equal_records(  # noqa: PLR0913, PLR0917 - drawn by Hypothesis.
     session: DuckDBSession,
     tmp_path_factory: pytest.TempPathFactory,
     rows: list[tuple[str, ...]],
+    repeats: int,
     is_keyed: bool,  # noqa: FBT001 - drawn by Hypothesis.
     is_selected: bool,  # noqa: FBT001 - drawn by Hypothesis.
     marks_deletions: bool,  # noqa: FBT001 - drawn by Hypothesis.
 ) -> None:
+    # Many columns are written by another expression.
+    names = {f"{name}{repeat or ''}": TYPES.get(name) for repeat in range(repeats) for name in HEADER[1:]}
+    header = [HEADER[0], *names]
+    types = {name: column_type for name, column_type in names.items() if column_type}
     # Without a key, every row is there twice.
     copies = [number for number in range(len(rows)) for _ in range(1 if is_keyed else 2)]
-    table = [HEADER, *[[str(number) if is_keyed else "", *rows[number]] for number in copies]]
+    table = [header, *[[str(number) if is_keyed else "", *rows[number] * repeats] for number in copies]]
     file = export_file(tmp_path_factory.mktemp("law"), csv_bytes(table))
     key = RowKey(("code",) if is_keyed else ())
-    columns = columns_of(HEADER, TYPES, key.columns)
+    columns = columns_of(header, types, key.columns)
 
     with validated_export(session, file, columns, key) as export:
         selection = None
