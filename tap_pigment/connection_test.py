@@ -13,6 +13,7 @@ from tap_pigment.catalog import (
     export_request,
     included_sources,
     no_block_visible,
+    request_failure,
     resolve_catalog,
     selected_names,
 )
@@ -55,6 +56,7 @@ class Finding:
 
 
 _NO_EXPORT_TRIED = Finding(Mark.NOT_TRIED, "Export scope: not tried, because no extracted block is known.")
+_NO_REQUEST_FITS = Finding(Mark.NOT_TRIED, "Export scope: not tried, because no extracted block has a valid request.")
 
 
 def check_connection(client: PigmentClient, settings: Settings, catalog: Catalog | None = None) -> Iterator[Finding]:
@@ -121,7 +123,10 @@ def _check_exports(
     yield Finding(Mark.OK, f"Blocks extracted: {len(sources):,} of {len(blocks):,}.")
     for message in idle_patterns:
         yield Finding(Mark.FAIL if knows_all else Mark.NOT_TRIED, f"{message}. Correct or remove it.")
-    yield _check_export(client, sources[0], settings)
+    failures = [request_failure(source, settings) for source in sources]
+    yield from (Finding(Mark.FAIL, str(failure)) for failure in failures if failure)
+    fitting = [source for source, failure in zip(sources, failures, strict=True) if not failure]
+    yield _check_export(client, fitting[0], settings) if fitting else _NO_REQUEST_FITS
 
 
 def _check_catalog(catalog: Catalog, blocks: Mapping[str, Block], settings: Settings) -> Iterator[Finding]:

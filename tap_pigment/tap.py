@@ -34,6 +34,7 @@ from tap_pigment.catalog import (
     KnownColumns,
     catalog_streams,
     discover,
+    request_errors,
     resolve_catalog,
     stream_schema,
     take_inventory,
@@ -166,7 +167,7 @@ class TapPigment(Tap):
             errors = super()._validate_config(raise_errors=raise_errors)
         except ConfigValidationError as error:
             errors = list(error.errors)
-        errors = [*map(readable_schema_error, errors), *config_errors(self._config)]
+        errors = [*map(readable_schema_error, errors), *config_errors(self._config), *request_errors(self._config)]
         if errors and raise_errors:
             message = f"{counted(len(errors), 'error')} in the settings. Nothing was requested."
             raise ConfigValidationError(message, errors=errors, schema=self.config_jsonschema)

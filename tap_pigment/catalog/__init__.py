@@ -19,6 +19,7 @@ from tap_pigment.catalog.entries import (
     stream_schema,
     uncataloged_streams,
 )
+from tap_pigment.catalog.request_bodies import request_errors, request_failure
 from tap_pigment.catalog.selection import HOW_TO_REFRESH, selected_columns
 
 __all__ = [
@@ -35,6 +36,8 @@ __all__ = [
     "export_request",
     "included_sources",
     "no_block_visible",
+    "request_errors",
+    "request_failure",
     "resolve_catalog",
     "selected_columns",
     "selected_names",

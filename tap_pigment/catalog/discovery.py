@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tap_pigment.catalog.blocks import export_request, warn_of_idle_settings
+from tap_pigment.catalog.request_bodies import request_failure
 from tap_pigment.catalog.selection import check_headers
 from tap_pigment.columns import (
     Column,
@@ -86,6 +87,8 @@ def discover(
     warn_of_idle_settings(inventory, [source.override for source in inventory.sources], settings, logger)
 
     def define_or_fail(source: StreamSource) -> StreamDefinition | PigmentError:
+        if failure := request_failure(source, settings):
+            return failure
         try:
             sample = fetch_sample(client, export_request(source, settings))
             model_names = inventory.model_names[source.block.application_id]

@@ -9,6 +9,7 @@ from singer_sdk.singerlib import Catalog, CatalogEntry, Metadata, Schema
 
 from tap_pigment.catalog.blocks import StreamSource, is_included, override_in_catalog, warn_of_idle_settings
 from tap_pigment.catalog.discovery import check_key_types
+from tap_pigment.catalog.request_bodies import request_failure
 from tap_pigment.catalog.selection import HOW_TO_REFRESH
 from tap_pigment.columns import (
     ADDED_COLUMNS,
@@ -165,6 +166,8 @@ def _catalog_stream(
             f"{name}: {settings.stores[0].setting}: files are named after the stream, and its name cannot be used: "
             f"{problem}. Nothing was emitted. Rename the stream in the catalog."
         )
+    elif found := request_failure(source, settings):
+        failure = found
     return CatalogStream(entry, source, failure)
 
 

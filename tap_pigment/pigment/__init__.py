@@ -14,6 +14,7 @@ from tap_pigment.pigment.api import (
     export_block,
 )
 from tap_pigment.pigment.client import PigmentClient
+from tap_pigment.pigment.request_schemas import check_request_body
 from tap_pigment.pigment.responses import (
     RetriableResponseError,
     export_chunks,
@@ -30,6 +31,7 @@ __all__ = [
     "PigmentClient",
     "RetriableResponseError",
     "Scope",
+    "check_request_body",
     "export_block",
     "export_chunks",
     "missing_end_proof",

@@ -20,7 +20,7 @@ WINDOW_REQUESTS = 500
 WINDOW_SECONDS = 300
 
 # The one format that the tap reads, whatever a raw request body asks for.
-_FORMAT = {
+EXPORT_FORMAT = {
     "fieldDelimiter": "Semicolon",
     "decimalSeparator": "Dot",
     "dateFormat": "Iso8601",
@@ -139,9 +139,9 @@ def export_block(block: Block, subject: str, *, friendly: bool, request: Mapping
     """
     path = f"/v1/export/{block.type.kind}/{quote(block.id, safe='')}"
     if block.type is BlockType.VIEW:
-        params = {"fieldDelimiter": _FORMAT["fieldDelimiter"]}
+        params = {"fieldDelimiter": EXPORT_FORMAT["fieldDelimiter"]}
         return ApiRequest(Scope.EXPORT, "GET", path, subject, params=params)
-    body = {**request, **_FORMAT, "friendlyHeaders": friendly}
+    body = {**request, **EXPORT_FORMAT, "friendlyHeaders": friendly}
     return ApiRequest(Scope.EXPORT, "POST", path, subject, body=body)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 TABLE = "Country_AAAAAA;Month_BBBBBB;Revenue_CCCCCC;Units_DDDDDD\r\nFR;Jan;10;1\r\nFR;Feb;20;\r\n"
 TEXT = {"type": ["string", "null"]}
 KEY = {"type": ["string"]}
+FRANCE = "f0000000-0000-4000-8000-000000000001"
 
 
 def entry(catalog: Mapping[str, Any], stream: str) -> dict[str, Any]:
@@ -221,9 +222,9 @@ def test_friendly_headers_are_requested_and_become_snake_case(pigment: Pigment, 
     assert pigment.requested("/export/")[0].body["friendlyHeaders"] is True
 
 
-def test_an_override_cannot_change_the_format_of_exports(pigment: Pigment, discover: Discover) -> None:
+def test_a_request_of_an_override_is_sent_in_the_format_of_the_tap(pigment: Pigment, discover: Discover) -> None:
     pigment.add_list("Countries", "Code\r\nFR\r\n")
-    request = {"propertyTechnicalNames": ["Name"], "fieldDelimiter": "Comma", "encoding": "Utf8WithBom"}
+    request = {"propertyTechnicalNames": ["Name"], "fieldDelimiter": "Semicolon", "encoding": None}
 
     discover(stream_overrides={"countries": {"request": request}})
 
@@ -547,14 +548,16 @@ def test_the_sample_of_a_truncated_export_has_its_whole_rows(pigment: Pigment, d
 def test_overrides_that_swap_names_stay_with_their_blocks(pigment: Pigment, discover: Discover, tap: MakeTap) -> None:
     countries = pigment.add_list("Countries", "Code\r\nFR\r\n")
     lands = pigment.add_list("Lands", "Code\r\nDE\r\n")
-    overrides = {"countries": {"name": "lands", "request": {"for": "countries"}}, "lands": {"name": "countries"}}
+    overrides = {"countries": {"name": "lands", "request": {"listFilter": [FRANCE]}}, "lands": {"name": "countries"}}
     catalog = discover(stream_overrides=overrides)
     pigment.requests.clear()
 
     tap(catalog=catalog, stream_overrides=overrides).sync_all()
 
-    sent = {request.path.rpartition("/")[2]: request.body.get("for") for request in pigment.requested("/export/")}
-    assert sent == {countries: "countries", lands: None}
+    sent = {
+        request.path.rpartition("/")[2]: request.body.get("listFilter") for request in pigment.requested("/export/")
+    }
+    assert sent == {countries: [FRANCE], lands: None}
 
 
 def test_a_selected_stream_whose_block_settings_skip_fails(pigment: Pigment, discover: Discover, tap: MakeTap) -> None:

@@ -90,7 +90,7 @@ def test_the_schema_accepts_null_in_an_override(field: str) -> None:
         {"key_columns": []},
         {"key_columns": ["b", "a"]},
         {"types": {"a": "date"}},
-        {"request": {"scenarios": ["s-1"]}},
+        {"request": {"scenarios": ["0a000000-0000-4000-8000-000000000001"]}},
     ],
 )
 def test_the_schema_accepts_an_override(override: dict[str, Any]) -> None:
