@@ -1,4 +1,4 @@
-"""The command `tap-pigment-sandbox`: serves the demo workspace, or runs a command against it."""
+"""The command `tap-pigment-sandbox`: serves the demo workspace, runs a command against it, or verifies a real one."""
 
 import argparse
 import contextlib
@@ -28,6 +28,7 @@ from tap_pigment.sandbox.demo import (
     demo_workspace,
 )
 from tap_pigment.sandbox.report import file_stamps, files_report
+from tap_pigment.sandbox.verify import CannotVerifyError, add_options, verify
 
 if TYPE_CHECKING:
     from tap_pigment.sandbox.server import Server
@@ -45,6 +46,8 @@ UNSET = ("TAP_PIGMENT_APPLICATION_IDS", "TAP_PIGMENT_METADATA_API_KEY")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     options, command = _parse(sys.argv[1:] if argv is None else argv)
+    if options.action == "verify":
+        return _verify(options)
     with contextlib.ExitStack() as stack:
         try:
             server = stack.enter_context(_start_server(options))
@@ -87,13 +90,21 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         metavar="FOLDER",
         help="when COMMAND has succeeded, show the DuckDB and JSON Lines files in this folder (default: %(default)s)",
     )
+    add_options(
+        actions.add_parser(
+            "verify",
+            help="check which assumptions about Pigment's API hold in your workspace; the report holds no data",
+            description="Send a few requests that change nothing to your workspace, and report which assumptions about "
+            "Pigment's API hold there. The report holds no data, names, ids or keys, so you can publish it.",
+        )
+    )
     split = list(argv).index("--") if "--" in argv else len(argv)
     options = parser.parse_args(argv[:split])
     command = list(argv[split + 1 :])
     if options.action == "run" and not command:
         run.error("COMMAND is missing; write it after --")
-    if options.action == "serve" and command:
-        parser.error("serve takes no COMMAND; use run")
+    if options.action != "run" and command:
+        parser.error(f"{options.action} takes no COMMAND; use run")
     return options, command
 
 
@@ -165,6 +176,17 @@ def _print_error(message: str, exit_code: int = 1) -> int:
     """Print the message, and return the exit code."""
     sys.stderr.write(f"{NAME}: {message}\n")
     return exit_code
+
+
+def _verify(options: argparse.Namespace) -> int:
+    """Print the report about the user's workspace."""
+    try:
+        report = verify(options, os.environ, announce=_print_error)
+    except CannotVerifyError as error:
+        return _print_error(str(error))
+    except KeyboardInterrupt:
+        return SIGNALLED + signal.SIGINT
+    return _print(report)
 
 
 def _start_server(options: argparse.Namespace) -> AbstractContextManager["Server"]:
@@ -259,7 +281,10 @@ def _run(server: "Server", command: Sequence[str], show: Path) -> int:
 def _environment(server: "Server") -> Mapping[str, str]:
     """Return the environment for the command: that of this process, with the tap's variables set to the sandbox."""
     environment = {name: value for name, value in os.environ.items() if name not in UNSET}
+    # The commands installed beside this Python are found last: `pipx run` does not put them on the PATH.
+    folders = [os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)]
     environment |= {
+        "PATH": os.pathsep.join(filter(None, folders)),
         "TAP_PIGMENT_API_URL": server.url,
         "TAP_PIGMENT_API_KEY": DEMO_KEY,
         "TAP_PIGMENT_APPLICATION_ID": DEMO_APPLICATION_ID,

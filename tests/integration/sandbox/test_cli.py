@@ -135,6 +135,17 @@ def test_run_of_an_unknown_command_returns_127(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err == "tap-pigment-sandbox: no-such-command: command not found\n"
 
 
+def test_run_finds_a_command_beside_its_python_that_is_not_on_the_path(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", os.defpath)
+
+    code = main(["run", "--", "tap-pigment", "--version"])
+
+    assert code == 0
+    assert capfd.readouterr().out.startswith("tap-pigment v")
+
+
 def test_run_of_a_command_without_permission_returns_126(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = main(["run", "--", str(tmp_path)])
 
