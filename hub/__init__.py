@@ -1,0 +1,1 @@
+"""What Meltano Hub needs to list the tap."""
