@@ -43,9 +43,13 @@ def main() -> int:
     failures: list[str] = []
     for case in options.cases or CASES[:-1]:
         log(case)
-        report = _report(case, options, at_start)
+        report = _report(case, options)
         failures += report.failures
         print("", f"## {report.title}", "", *report.lines, sep="\n", flush=True)  # noqa: T201 - the report.
+        if options.plot and report.groups:
+            title = f"{report.title}, start-up included, median of {options.rounds}"
+            notes = [f"{datetime.now(UTC):%Y-%m-%d}, {machine()}.", f"{at_start}."]
+            (options.plot / f"{case}.svg").write_text(svg(report.groups, title, notes), "utf-8")
     if versions() != at_start:
         failures.append(f"The code changed during the measurement: now {versions()}")
     if failures:
@@ -53,15 +57,10 @@ def main() -> int:
     return 1 if failures else 0
 
 
-def _report(case: str, options: argparse.Namespace, at_start: str) -> Report:
+def _report(case: str, options: argparse.Namespace) -> Report:
     match case:
         case "throughput":
-            report, summaries = report_throughput(options.rows, options.rounds)
-            if options.plot and summaries:
-                title = f"{report.title}, start-up included, median of {options.rounds}"
-                notes = [f"{datetime.now(UTC):%Y-%m-%d}, {machine()}.", f"{at_start}."]
-                options.plot.write_text(svg(summaries, title, notes), "utf-8")
-            return report
+            return report_throughput(options.rows, options.rounds)
         case "streams":
             return report_streams(options.rounds)
         case "discovery":
@@ -82,7 +81,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--large", type=int, default=20_000_000, metavar="ROWS", help="rows of the second size for memory (20000000)"
     )
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the rows per second of throughput as SVG")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FOLDER", help="draw throughput, streams and changes as CASE.svg in a folder"
+    )
     return parser.parse_args()
 
 

@@ -9,7 +9,7 @@ from statistics import median
 
 from tests.benchmarks.commands import module, tap_command, tap_config
 from tests.benchmarks.measure import CATALOG_STREAM_LINE, Contender, take_turns
-from tests.benchmarks.results import Report, at_most, below, seconds_cell, table, time_ratios
+from tests.benchmarks.results import BarGroup, Report, at_most, below, seconds_bar, seconds_cell, table, time_ratios
 from tests.benchmarks.server import serving_lists
 
 STREAMS = 300
@@ -23,7 +23,7 @@ _DISCOVERY_TARGET = at_most(4)
 
 def report_streams(rounds: int) -> Report:
     """Measure syncs of 300 small lists with a catalog."""
-    lines, failures = [], []
+    lines, failures, groups = [], [], []
     for rows, target in _TIME_TARGETS.items():
         with serving_lists(STREAMS, rows) as api_url, tempfile.TemporaryDirectory() as name:
             folder = Path(name)
@@ -38,9 +38,12 @@ def report_streams(rounds: int) -> Report:
         our_runs, plain_runs = runs.measurements[_OURS], runs.measurements[_PLAIN]
         ratios = time_ratios(our_runs, plain_runs)
         verdict = target.verdict(median(ratios))
+        heading = f"{STREAMS} streams of {rows} rows"
+        bars = seconds_bar(_OURS, our_runs, is_highlighted=True), seconds_bar(_PLAIN, plain_runs, is_highlighted=False)
+        groups.append(BarGroup(heading, bars))
         lines.append(
             (
-                f"{STREAMS} streams of {rows} rows",
+                heading,
                 seconds_cell(our_runs),
                 seconds_cell(plain_runs),
                 f"{min(ratios):.2f}",
@@ -54,7 +57,7 @@ def report_streams(rounds: int) -> Report:
         f"{_PLAIN}, seconds (least)",
         "times its time: minimum",
     )
-    return Report("Small streams", table((*heads, "median", "target"), lines), failures)
+    return Report("Small streams", table((*heads, "median", "target"), lines), failures, groups)
 
 
 def report_discovery(rounds: int) -> Report:

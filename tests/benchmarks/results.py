@@ -59,6 +59,24 @@ class Ratio:
 
 
 @dataclass(frozen=True)
+class Bar:
+    """A figure to draw: whose it is, how large, what stands beside the bar, and whether it is what this is about."""
+
+    name: str
+    figure: float
+    text: str
+    is_highlighted: bool
+
+
+@dataclass(frozen=True)
+class BarGroup:
+    """Bars that are compared with each other, below a heading, which may be empty."""
+
+    heading: str
+    bars: Sequence[Bar]
+
+
+@dataclass(frozen=True)
 class Report:
     """The result of a case.
 
@@ -66,11 +84,13 @@ class Report:
         title: The title.
         lines: Markdown.
         failures: The contenders that failed, each with its reason.
+        groups: The figures to draw; none where a table is enough.
     """
 
     title: str
     lines: Sequence[str]
     failures: Sequence[str]
+    groups: Sequence[BarGroup] = ()
 
 
 @dataclass(frozen=True)
@@ -157,6 +177,12 @@ def memory_table(peaks: Mapping[str, Mapping[int, int]]) -> list[str]:
 def seconds_cell(measurements: Sequence[Measurement]) -> str:
     """Return the median and the least seconds."""
     return f"{median(run.seconds for run in measurements):.2f} ({min(run.seconds for run in measurements):.2f})"
+
+
+def seconds_bar(name: str, measurements: Sequence[Measurement], *, is_highlighted: bool) -> Bar:
+    """Return a bar of the median seconds."""
+    seconds = median(run.seconds for run in measurements)
+    return Bar(name, seconds, f"{seconds:.1f} s", is_highlighted)
 
 
 def megabytes(count: int) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from tests.benchmarks.columns import KEY
 from tests.benchmarks.commands import served_table, table_config, tap_command
 from tests.benchmarks.measure import Contender, FailedError, log, run_into, take_turns
-from tests.benchmarks.results import Report, at_least, seconds_cell, speed_ratios, table
+from tests.benchmarks.results import Bar, BarGroup, Report, at_least, seconds_bar, seconds_cell, speed_ratios, table
 from tests.benchmarks.server import STREAM
 from tests.targets.pipeline import environment
 
@@ -29,6 +29,7 @@ KEYS = {"no key": (), f"key of {len(KEY)} columns": KEY}
 """The keys of the table, by their names in tables."""
 
 _ROWS_PER_CHANGE = 100
+_ROW, _FULL = "change_detection: row", "full send"
 _TARGET_ALONE = at_least(1)
 _TARGET_POSTGRES = at_least(20)
 
@@ -50,7 +51,7 @@ class SecondRun:
 
 def report_row_changes(rows: int, rounds: int) -> Report:
     """Measure `row` against a full send, without a key and with one."""
-    lines, failures = [], []
+    lines, failures, groups = [], [], []
     for name, key in KEYS.items():
         with second_run(rows, key) as run:
             runs = take_turns([run.row, run.full], rounds)
@@ -61,6 +62,8 @@ def report_row_changes(rows: int, rounds: int) -> Report:
         ratios = speed_ratios(row, full)
         figures = seconds_cell(row), seconds_cell(full), f"{min(ratios):.2f}", f"{median(ratios):.2f}"
         lines.append((f"tap alone, {name}", *figures, _TARGET_ALONE.verdict(median(ratios))))
+        bars = seconds_bar(_ROW, row, is_highlighted=True), seconds_bar(_FULL, full, is_highlighted=False)
+        groups.append(BarGroup(f"The tap alone, {name}", bars))
     try:
         with second_run(rows) as run:
             row_seconds, full_seconds = _through_postgres(run)
@@ -70,13 +73,17 @@ def report_row_changes(rows: int, rounds: int) -> Report:
         ratio = full_seconds / row_seconds
         figures = f"{row_seconds:.2f}", f"{full_seconds:.2f}", f"{ratio:.2f}", f"{ratio:.2f}"
         lines.append(("into target-postgres, no key, one run", *figures, _TARGET_POSTGRES.verdict(ratio)))
+        loads = (_ROW, row_seconds, True), (_FULL, full_seconds, False)
+        loaded = [Bar(name, seconds, f"{seconds:.1f} s", highlighted) for name, seconds, highlighted in loads]
+        groups.append(BarGroup("Into target-postgres, no key, one run", loaded))
     heads = (
         "1 % of the rows changed",
         "`row`, seconds (least)",
         "full send, seconds (least)",
         "times as fast: minimum",
     )
-    return Report(f"Row changes, {rows:,} rows", table((*heads, "median", "target"), lines), failures)
+    lines_of_table = table((*heads, "median", "target"), lines)
+    return Report(f"Row changes, 1 % of {rows:,} rows", lines_of_table, failures, groups)
 
 
 @contextmanager

@@ -7,14 +7,21 @@ from typing import TYPE_CHECKING
 from tests.benchmarks.columns import WHOLE
 from tests.benchmarks.commands import module, served_table, table_config, tap_command
 from tests.benchmarks.measure import Contender, WrittenFiles, take_turns
-from tests.benchmarks.results import Ratio, Report, at_least, ratio_table, speed_table, summary
+from tests.benchmarks.results import (
+    Bar,
+    BarGroup,
+    Ratio,
+    Report,
+    at_least,
+    megabytes,
+    ratio_table,
+    speed_table,
+    summary,
+)
 from tests.benchmarks.server import STREAM
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
-
-    from tests.benchmarks.results import Summary
 
 RECORD = "tap-pigment, RECORD"
 BATCH = "tap-pigment, BATCH Parquet"
@@ -30,8 +37,8 @@ _RATIOS = (
 )
 
 
-def report_throughput(rows: int, rounds: int) -> tuple[Report, Mapping[str, Summary]]:
-    """Measure all contenders, and return the report and each contender's figures."""
+def report_throughput(rows: int, rounds: int) -> Report:
+    """Measure all contenders."""
     with served_table(rows) as (api_url, folder):
         contenders = [
             record_contender(api_url, folder, rows),
@@ -43,7 +50,16 @@ def report_throughput(rows: int, rounds: int) -> tuple[Report, Mapping[str, Summ
         runs = take_turns(contenders, rounds)
     summaries = {name: summary(measurements, rows) for name, measurements in runs.measurements.items()}
     tables = [*speed_table(summaries), "", *ratio_table("ratio of rows per second", _RATIOS, runs.measurements)]
-    return Report(f"One table of {rows:,} rows", tables, runs.failures), summaries
+    bars = [
+        Bar(
+            name,
+            of.rows_per_second,
+            f"{of.rows_per_second:,.0f} rows/s, {megabytes(of.peak_bytes)}",
+            is_highlighted=name in {RECORD, BATCH},
+        )
+        for name, of in summaries.items()
+    ]
+    return Report(f"One table of {rows:,} rows", tables, runs.failures, [BarGroup("", bars)] if bars else [])
 
 
 def record_contender(api_url: str, folder: Path, rows: int) -> Contender:
