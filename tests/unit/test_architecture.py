@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from typing import NamedTuple
 import pytest
 
 import tap_pigment
+from tests.support.doc_pages import PAGES, code_blocks
 
 ROOT = Path(tap_pigment.__file__).parent
 
@@ -194,6 +196,35 @@ def test_no_modules_import_each_other_in_a_circle_at_run_time() -> None:
 @pytest.mark.parametrize("module", SANDBOX)
 def test_the_sandbox_imports_nothing_of_the_tap(module: str) -> None:
     assert {part_of(found.target) for found in our_imports(module)} <= {"sandbox"}
+
+
+def arrows() -> set[tuple[str, str]]:
+    """Return which part imports which."""
+    found = {
+        (part_of(module), part_of(imported.target))
+        for module in TAP
+        if module != ROOT.name
+        for imported in our_imports(module)
+    }
+    return {(importer, imported) for importer, imported in found if importer != imported}
+
+
+def test_the_drawing_of_the_architecture_is_that_of_the_code() -> None:
+    [drawing] = code_blocks(PAGES["docs/architecture.md"], "mermaid")
+    imports = {part: {imported for importer, imported in arrows() if importer == part} for part in LEVELS}
+    reachable: dict[str, set[str]] = {}
+    for part in TopologicalSorter(imports).static_order():
+        reachable[part] = imports[part].union(*(reachable[imported] for imported in imports[part]))
+    direct = {
+        (importer, imported)
+        for importer, imported in arrows()
+        if not any(imported in reachable[other] for other in imports[importer] - {imported})
+    }
+
+    parts = dict(re.findall(r'^    (\w+)\["(.+)"\]$', drawing, flags=re.MULTILINE))
+
+    assert parts == {part: f"{part}/" if (ROOT / part).is_dir() else f"{part}.py" for part in (*LEVELS, "sandbox")}
+    assert set(re.findall(r"^    (\w+) --> (\w+)$", drawing, flags=re.MULTILINE)) == direct
 
 
 # The network, DuckDB and stdout
