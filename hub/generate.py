@@ -69,7 +69,7 @@ def definition(project: Mapping[str, Any]) -> dict[str, Any]:
         "docs": project["urls"]["Documentation"],
         "domain_url": "https://www.pigment.com",
         "executable": name,
-        "keywords": ["api", "finance", "planning"],
+        "keywords": ["api", "finance", "meltano_sdk", "planning"],
         "label": "Pigment",
         "log_parser": "singer-sdk",
         "logo_url": LOGO,

@@ -218,6 +218,8 @@ SETTINGS = th.PropertiesList(
             "that are no longer in Pigment. No effect with `batch_config` or `change_detection: row`."
         ),
     ),
+    # Whatever turns the members into settings of their own, as Meltano Hub does, would pass on a default of one, and
+    # require those that are required here, so `config_errors` checks them.
     th.Property(
         "batch_config",
         th.ObjectType(
@@ -227,7 +229,6 @@ SETTINGS = th.PropertiesList(
                     th.Property(
                         "format",
                         th.StringType(nullable=False, allowed_values=["jsonl", "parquet"]),
-                        required=True,
                         title="Format",
                         description="Format of the files.",
                     ),
@@ -249,7 +250,6 @@ SETTINGS = th.PropertiesList(
                     th.Property(
                         "root",
                         th.StringType(nullable=False, min_length=1),
-                        required=True,
                         title="Root",
                         description="Directory or fsspec URL, such as `file:///data` or `s3://bucket/path`.",
                     ),
@@ -269,9 +269,8 @@ SETTINGS = th.PropertiesList(
             th.Property(
                 "batch_size",
                 th.IntegerType(nullable=False, minimum=1),
-                default=10_000,
                 title="Batch size",
-                description="Most rows in a file.",
+                description="Most rows in a file. Default: 10,000.",
             ),
             additional_properties=False,
         ),

@@ -26,6 +26,7 @@ _UNEXPECTED = re.compile(r"Additional properties are not allowed \((.*) (?:was|w
 _REQUIRED = re.compile(r"'(.*)' is a required property")
 _QUOTED = re.compile(r"'([^']*)'")
 _OR_NULL = ", 'null'"
+_BATCH_MEMBERS = {"encoding": "format", "storage": "root"}
 _STREAM_OVERRIDE_MEMBERS = SETTINGS["properties"]["stream_overrides"]["additionalProperties"]["properties"]
 
 
@@ -54,6 +55,12 @@ def config_errors(config: Mapping[str, Any]) -> list[str]:
         key = config.get(name)
         if isinstance(key, str) and not (key.isascii() and key.isprintable() and key == key.strip()):
             found.append(f"{name}: it holds spaces, line breaks or characters that no API key has. Copy it again.")
+    batch: Any = config.get("batch_config")
+    found += [
+        f"'{name}' is a required property: set it in batch_config.{member}."
+        for member, name in _BATCH_MEMBERS.items()
+        if isinstance(batch, dict) and isinstance(batch.get(member), dict) and name not in batch[member]
+    ]
     if config.get("batch_config") and config.get("stream_maps"):
         found.append(
             "batch_config: stream maps change single records, and BATCH files are written without them. Remove "

@@ -112,6 +112,9 @@ NEEDS_NO_ENTRY: Mapping[str, tuple[str, ...]] = {
         "Test API key, scopes, applications and quota",
         "When the row was found to be deleted",
     ),
+    "It is worded as jsonschema's message, which has an entry.": (
+        "'<...>' is a required property: set it in batch_config.<...>.",
+    ),
     "It is a pattern, which messages of a library match.": (
         "'(.*)' is a required property",
         "Additional properties are not allowed",

@@ -101,7 +101,12 @@ def test_an_address_with_user_query_or_fragment_is_refused(url: str) -> None:
     [
         pytest.param({"batch_config": {}, "stream_maps": {"a": {}}}, [], id="an empty batch_config"),
         pytest.param(
-            {"batch_config": {"encoding": {}}, "stream_maps": {"a": {}}},
+            {"batch_config": {"encoding": {}, "storage": {"prefix": "x"}}},
+            ["'format' is a required property: set it in batch_config.encoding", "'root' is a required property"],
+            id="BATCH without format and root",
+        ),
+        pytest.param(
+            {"batch_config": {"encoding": {"format": "jsonl"}}, "stream_maps": {"a": {}}},
             ["batch_config: stream maps change single records"],
             id="BATCH and stream maps",
         ),
@@ -112,17 +117,21 @@ def test_an_address_with_user_query_or_fragment_is_refused(url: str) -> None:
         ),
         pytest.param({"change_detection": "stream"}, [], id="stream without a store"),
         pytest.param(
-            {"change_detection": "row", "snapshot_uri": "/store", "batch_config": {"encoding": {}}},
+            {"change_detection": "row", "snapshot_uri": "/store", "batch_config": {"encoding": {"format": "jsonl"}}},
             ["batch_config: change_detection: row emits changed and deleted rows as records"],
             id="row and BATCH",
         ),
         pytest.param(
-            {"emit_activate_version_messages": True, "batch_config": {"encoding": {}}},
+            {"emit_activate_version_messages": True, "batch_config": {"encoding": {"format": "jsonl"}}},
             [],
             id="BATCH and ACTIVATE_VERSION",
         ),
         pytest.param(
-            {"change_detection": "row", "batch_config": {"encoding": {}}, "stream_maps": {"a": {"__filter__": "x"}}},
+            {
+                "change_detection": "row",
+                "batch_config": {"encoding": {"format": "jsonl"}},
+                "stream_maps": {"a": {"__filter__": "x"}},
+            },
             [
                 "batch_config: stream maps",
                 "snapshot_uri: ",
