@@ -78,6 +78,7 @@ class DuckDBSession:
         self._database: duckdb.DuckDBPyConnection | None = None
         self._reader: duckdb.DuckDBPyConnection | None = None
         self._threads = 1
+        self._memory_bytes = 0
         self._is_for_large: bool | None = None
 
     @contextmanager
@@ -97,8 +98,10 @@ class DuckDBSession:
                 self._reader = self._database.cursor()
                 (threads,) = self._database.execute("SELECT current_setting('threads')").fetchone() or (1,)
                 self._threads = min(threads, _MAX_THREADS)
-                self._is_for_large = None
-            _set_memory_limit(self._database, memory_bytes)
+                self._memory_bytes, self._is_for_large = 0, None
+            if memory_bytes != self._memory_bytes:
+                _set_memory_limit(self._database, memory_bytes)
+                self._memory_bytes = memory_bytes
             is_large = memory_bytes > _LARGE_MEMORY_BYTES
             if is_large != self._is_for_large:
                 self._database.execute(f"SET threads = {1 if is_large else self._threads}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from tap_pigment.errors import MalformedExportError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _MEMORY_BYTES = 80 << 20
 _MEMORY_BYTES_PER_COLUMN = 1 << 20
+# Another limit for each of many small exports takes a tenth of their time.
+_MEMORY_STEP_BYTES = 32 << 20
 # DuckDB works on so many rows at a time, and holds each several times: as read, hashed, as a line.
 _VECTOR_ROWS = 2_048
 _COPIES = 8
@@ -61,7 +64,8 @@ def memory_bytes(file: ExportFile) -> int:
     counts = file.counts
     row_bytes = counts.size_bytes // (counts.rows + 1) + 1
     vector = row_bytes * min(_VECTOR_ROWS, counts.rows + 1) + counts.longest_line_bytes
-    return _MEMORY_BYTES + _MEMORY_BYTES_PER_COLUMN * len(file.header) + _COPIES * vector
+    needed = _MEMORY_BYTES + _MEMORY_BYTES_PER_COLUMN * len(file.header) + _COPIES * vector
+    return ceil(needed / _MEMORY_STEP_BYTES) * _MEMORY_STEP_BYTES
 
 
 def read_strictly(

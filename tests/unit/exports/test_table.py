@@ -265,10 +265,10 @@ def test_blocks_of_rows_take_about_a_megabyte(
 @pytest.mark.parametrize(
     ("content", "megabytes"),
     [
-        pytest.param(b"a;b\n" + b"1;2\n" * 100_000, 85, id="short rows"),
-        pytest.param(b"a;b\n" + b"1;2\n" * 1_000_000, 86, id="ten times as many"),
-        pytest.param(csv_bytes([[f"c{number}" for number in range(1_000)]]), 1_080, id="many columns"),
-        pytest.param(b"a;b\n" + (b"x" * 100_000 + b";2\n") * 100, 162, id="large cells"),
+        pytest.param(b"a;b\n" + b"1;2\n" * 100_000, 96, id="short rows"),
+        pytest.param(b"a;b\n" + b"1;2\n" * 1_000_000, 96, id="ten times as many"),
+        pytest.param(csv_bytes([[f"c{number}" for number in range(1_000)]]), 1_088, id="many columns"),
+        pytest.param(b"a;b\n" + (b"x" * 100_000 + b";2\n") * 100, 192, id="large cells"),
     ],
 )
 def test_memory_depends_on_columns_and_cells_and_not_on_rows(tmp_path: Path, content: bytes, megabytes: int) -> None:
