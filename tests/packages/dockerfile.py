@@ -104,7 +104,7 @@ class Build:
 
     def _step_from(self, arguments: str) -> None:
         if self._image:
-            # Every stage has the same root while it is built, because the scripts of a copied environment name their paths.
+            # Every stage has the same root while it is built: the scripts of a copied environment name their paths.
             self._stages[self._stage_name] = self._root.with_name(f"{self._root.name}-{self._stage_name}")
             self._root.rename(self._stages[self._stage_name])
         self._root.mkdir()
