@@ -82,7 +82,11 @@ def definition(project: Mapping[str, Any]) -> dict[str, Any]:
         "quality": "silver",  # What the Hub computes for a tap of the community that uses the SDK.
         "repo": source,
         "settings": [setting(key, schema["properties"][key]) for key in sorted(schema["properties"])],
-        "settings_group_validation": [["api_key", "application_id"], ["api_key", "application_ids"]],
+        "settings_group_validation": [
+            ["api_key", "application_id"],
+            ["api_key", "application_ids"],
+            ["api_key", "stream_overrides"],  # With the types of blocks that need not be listed.
+        ],
         "supported_python_versions": [
             line.removeprefix(_PYTHON) for line in project["classifiers"] if line.startswith(f"{_PYTHON}3.")
         ],

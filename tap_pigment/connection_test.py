@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from tap_pigment.catalog import (
     HOW_TO_REFRESH,
+    NO_APPLICATION_WITH_BLOCKS,
     ModelNames,
     define,
     export_request,
+    first_by_id,
     included_sources,
+    needs_application,
     no_block_visible,
-    request_failure,
+    override_failure,
     resolve_catalog,
     selected_names,
+    unlisted_blocks,
 )
 from tap_pigment.errors import PigmentError, counted
 from tap_pigment.exports import SpoolDirectory, fetch_sample
@@ -24,7 +29,7 @@ from tap_pigment.pigment import WINDOW_REQUESTS, BlockType
 from tap_pigment.redaction import printable, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from singer_sdk.singerlib import Catalog
 
@@ -57,35 +62,50 @@ class Finding:
 
 _NO_EXPORT_TRIED = Finding(Mark.NOT_TRIED, "Export scope: not tried, because no extracted block is known.")
 _NO_REQUEST_FITS = Finding(Mark.NOT_TRIED, "Export scope: not tried, because no extracted block has a valid request.")
+_NO_APPLICATION = Finding(
+    Mark.NOT_TRIED, "Applications and blocks: not listed, because application_id and application_ids are not set."
+)
 
 
 def check_connection(client: PigmentClient, settings: Settings, catalog: Catalog | None = None) -> Iterator[Finding]:
-    """Yield the findings step by step, with 3 requests, and for each application one, or two if it has views."""
-    try:
-        names = {application.id: application.name for application in client.applications()}
-    except PigmentError as error:
-        yield Finding(Mark.FAIL, str(error))
-        yield Finding(Mark.NOT_TRIED, "Applications and blocks: not tried, because they cannot be listed.")
-        yield _NO_EXPORT_TRIED
+    """Yield the findings step by step.
+
+    It takes at most 3 requests, one for each application, or two if it has views, and one for each block that need not
+    be listed.
+    """
+    if settings.application_ids:
+        yield from _check_applications(client, settings, catalog)
     else:
-        seen = counted(len(names), "application")
-        yield Finding(Mark.OK, f"Pigment accepts the API key, which has the Modeling Metadata scope and sees {seen}.")
-        blocks: dict[str, Block] = {}
-        for application_id in settings.application_ids:
-            finding, found = _check_application(client, application_id, names)
-            yield finding
-            blocks |= {block.id: block for block in found}
-        yield from _check_exports(client, settings, tuple(blocks.values()), names)
-        if catalog is not None:
-            yield from _check_catalog(catalog, blocks, settings)
+        yield _NO_APPLICATION
+        yield from _check_blocks(client, settings, {}, {}, catalog)
     yield _check_spool(SpoolDirectory(settings.spool_dir))
     for store in settings.stores:
         yield _check_store(store)
     yield _check_quota(settings.requests_per_window, client.stats.requests)
 
 
+def _check_applications(client: PigmentClient, settings: Settings, catalog: Catalog | None) -> Iterator[Finding]:
+    """Yield the findings about applications and their blocks."""
+    try:
+        names = {application.id: application.name for application in client.applications()}
+    except PigmentError as error:
+        yield Finding(Mark.FAIL, str(error))
+        yield Finding(Mark.NOT_TRIED, "Applications and blocks: not tried, because they cannot be listed.")
+        yield _NO_EXPORT_TRIED
+        return
+    seen = counted(len(names), "application")
+    yield Finding(Mark.OK, f"Pigment accepts the API key, which has the Modeling Metadata scope and sees {seen}.")
+    listed: dict[str, tuple[Block, ...]] = {}
+    for application_id in names if settings.takes_all_applications else settings.application_ids:
+        finding, listed[application_id] = _check_application(client, application_id, names, settings)
+        yield finding
+    if settings.takes_all_applications and not any(listed.values()) and not unlisted_blocks(settings):
+        yield Finding(Mark.FAIL, NO_APPLICATION_WITH_BLOCKS)
+    yield from _check_blocks(client, settings, listed, names, catalog)
+
+
 def _check_application(
-    client: PigmentClient, application_id: str, names: Mapping[str, str]
+    client: PigmentClient, application_id: str, names: Mapping[str, str], settings: Settings
 ) -> tuple[Finding, tuple[Block, ...]]:
     """Return the finding about an application, and its blocks."""
     name = f"{names[application_id]} ({application_id})" if application_id in names else application_id
@@ -94,16 +114,40 @@ def _check_application(
         blocks = client.blocks(application_id)
     except PigmentError as error:
         return Finding(Mark.FAIL, f"{error}{hint}"), ()
+    if not blocks and settings.takes_all_applications:
+        return Finding(Mark.OK, f"Application {name}: no block is visible, so it has no stream."), ()
     if not blocks:
         # Pigment does not document whether it refuses an unknown id or lists nothing for it.
         return Finding(Mark.FAIL, f"{no_block_visible(name)}{hint}"), ()
     return Finding(Mark.OK, f"Application {name}: {counted(len(blocks), 'block')}."), blocks
 
 
-def _check_exports(
-    client: PigmentClient, settings: Settings, blocks: tuple[Block, ...], names: Mapping[str, str]
+def _check_blocks(
+    client: PigmentClient,
+    settings: Settings,
+    listed: Mapping[str, tuple[Block, ...]],
+    names: Mapping[str, str],
+    catalog: Catalog | None,
 ) -> Iterator[Finding]:
-    """Yield how many blocks are extracted, which patterns match none, and whether the first block can be exported."""
+    """Yield the findings about blocks, listed by application or not, and about the catalog."""
+    by_id = first_by_id((*chain.from_iterable(listed.values()), *unlisted_blocks(settings)))
+    yield from _check_exports(client, settings, tuple(by_id.values()), names, tuple(listed))
+    if catalog is not None:
+        yield from _check_catalog(catalog, by_id, settings)
+
+
+def _check_exports(
+    client: PigmentClient,
+    settings: Settings,
+    blocks: tuple[Block, ...],
+    names: Mapping[str, str],
+    application_ids: Sequence[str],
+) -> Iterator[Finding]:
+    """Yield how many blocks are extracted, which patterns match none, and which exports work.
+
+    They are that of the first block, and those of all blocks that are not listed: only their export shows whether they
+    exist.
+    """
     if not blocks:
         yield _NO_EXPORT_TRIED
         return
@@ -112,8 +156,8 @@ def _check_exports(
     try:
         if takes_views:
             # Without blocks: if Pigment does not list all views at once, one by one would take too many requests.
-            views = [view for application_id in settings.application_ids for view in client.views(application_id, ())]
-            blocks = (*blocks, *views)
+            views = [view for application_id in application_ids for view in client.views(application_id, ())]
+            blocks = tuple({block.id: block for block in (*blocks, *views)}.values())
             knows_all = bool(views)
         sources, idle_patterns = included_sources(blocks, names, settings)
     except PigmentError as error:
@@ -123,10 +167,14 @@ def _check_exports(
     yield Finding(Mark.OK, f"Blocks extracted: {len(sources):,} of {len(blocks):,}.")
     for message in idle_patterns:
         yield Finding(Mark.FAIL if knows_all else Mark.NOT_TRIED, f"{message}. Correct or remove it.")
-    failures = [request_failure(source, settings) for source in sources]
+    failures = [override_failure(source, settings) for source in sources]
     yield from (Finding(Mark.FAIL, str(failure)) for failure in failures if failure)
     fitting = [source for source, failure in zip(sources, failures, strict=True) if not failure]
-    yield _check_export(client, fitting[0], settings) if fitting else _NO_REQUEST_FITS
+    if not fitting:
+        yield _NO_REQUEST_FITS if sources else _NO_EXPORT_TRIED
+    for number, source in enumerate(fitting):
+        if number == 0 or not source.block.application_id:
+            yield _check_export(client, source, settings)
 
 
 def _check_catalog(catalog: Catalog, blocks: Mapping[str, Block], settings: Settings) -> Iterator[Finding]:
@@ -143,6 +191,8 @@ def _check_catalog(catalog: Catalog, blocks: Mapping[str, Block], settings: Sett
         block_id = resolved.catalog[name].table
         if failure := resolved.failures.get(name):
             yield Finding(Mark.FAIL, str(failure))
+        elif block_id and block_id not in blocks and not settings.application_ids:
+            yield Finding(Mark.FAIL, needs_application(resolved.catalog[name]))
         elif block_id and block_id not in blocks and not takes_views:
             yield Finding(Mark.FAIL, f"{name}: the block is in the catalog and not in Pigment. {HOW_TO_REFRESH}")
     yield Finding(Mark.OK, f"--catalog: {len(selected):,} of {counted(len(catalog), 'stream')} selected.")

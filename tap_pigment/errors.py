@@ -39,7 +39,13 @@ class NotFoundError(PigmentError):
 
 
 class RequestRefusedError(PigmentError):
-    """Pigment, or the connection to it, refuses the request (400, 413, 422, redirects, certificates): correct it."""
+    """Pigment, or the connection to it, refuses the request (400, 413, 422, redirects, certificates): correct it.
+
+    Attributes:
+        is_about_body: Whether Pigment refuses the request's body (400, 422), so that another one may be accepted.
+    """
+
+    is_about_body = False
 
 
 class PigmentExportError(PigmentError):
@@ -102,20 +108,31 @@ class InvariantError(PigmentError):
 
 
 class StreamsFailedError(PigmentError):
-    """Some streams failed and the others are complete: look at each failure.
+    """Some streams, or applications, failed and the others are complete: look at each failure.
 
     Args:
         failures: The message of each stream that failed, by its name.
         streams: How many streams there were to sync.
+        applications: The message of each application that cannot be listed, by its name.
     """
 
-    def __init__(self, failures: Mapping[str, str], streams: int) -> None:
-        messages = {shortened(printable(name)): printable(message) for name, message in failures.items()}
+    def __init__(
+        self, failures: Mapping[str, str], streams: int, applications: Mapping[str, str] | None = None
+    ) -> None:
+        all_failures = {**failures, **(applications or {})}
+        messages = {shortened(printable(name)): printable(message) for name, message in all_failures.items()}
         width = max(map(len, messages))
         # The name stands in front of each row, so a message need not repeat it.
         rows = [f"  {name:{width}}  {message.removeprefix(f'{name}: ')}" for name, message in messages.items()]
         others = "" if len(failures) == streams else " The others are complete."
-        self.lines = (f"{len(failures):,} of {counted(streams, 'stream')} failed.{others}", *rows)
+        if not applications:
+            title = f"{len(failures):,} of {counted(streams, 'stream')} failed.{others}"
+        elif not failures:
+            title = f"{counted(len(applications), 'application')} failed.{others}"
+        else:
+            failed_applications = counted(len(applications), "application")
+            title = f"{len(failures):,} of {counted(streams, 'stream')} and {failed_applications} failed.{others}"
+        self.lines = (title, *rows)
         super().__init__(*self.lines)
 
     def __str__(self) -> str:

@@ -27,6 +27,7 @@ class Stage(StrEnum):
     """What a stream does now."""
 
     IDLE = "idle"
+    LISTING = "listing"
     DOWNLOADING = "downloading"
     VALIDATING = "validating"
     EMITTING = "emitting"
@@ -54,8 +55,11 @@ class StreamProgress:
         stage: What it does now.
         stage_began: When the stage began.
         seconds: The seconds of all stages that have ended.
-        tries: How often the export was requested.
-        received_bytes: The bytes of the last try so far, decompressed.
+        part: The number of the part of the export that is downloaded last, from 1.
+        parts: How many parts the export has.
+        tries: How often the export, or a part of it, was requested.
+        received_bytes: The bytes of all parts so far, decompressed; only the last try of each counts.
+        bytes_before: Those of the parts before the last one.
         rows: How many rows there are to emit; deleted ones count.
         emitted_rows: How many were emitted.
         deleted_rows: How many of these are deleted ones; None where rows are not compared.
@@ -69,8 +73,11 @@ class StreamProgress:
     stage: Stage = Stage.IDLE
     stage_began: float = 0.0
     seconds: float = 0.0
+    part: int = 1
+    parts: int = 1
     tries: int = 0
     received_bytes: int = 0
+    bytes_before: int = 0
     rows: int = 0
     emitted_rows: int = 0
     deleted_rows: int | None = None
@@ -100,8 +107,14 @@ class StreamProgress:
             self.place,
             size_text(self.received_bytes),
             f"{self.seconds:,.1f}",
-            f" ({counted(self.tries, 'try', 'tries')})" if self.tries > 1 else "",
+            self._requests_text(),
         )
+
+    def _requests_text(self) -> str:
+        """Return how many parts and tries there were, where there was more than one."""
+        texts = [f"{self.parts:,} parts"] if self.parts > 1 else []
+        texts += [counted(self.tries, "try", "tries")] if self.tries > self.parts else []
+        return f" ({', '.join(texts)})" if texts else ""
 
     @contextmanager
     def syncing(self) -> Iterator[None]:
@@ -115,10 +128,15 @@ class StreamProgress:
         if self.result is Result.NOT_SYNCED:
             self.result = Result.COMPLETE
 
+    def begin_part(self, part: int, parts: int) -> None:
+        """Note which part of the export is downloaded now, from 1, and how many there are; it may begin once more."""
+        self.part, self.parts = part, parts
+        self.bytes_before = self.received_bytes if part > 1 else 0
+
     def begin_try(self) -> None:
-        """Count a request for the export."""
+        """Count a request for the export, or for a part of it."""
         self.tries += 1
-        self.received_bytes = 0
+        self.received_bytes = self.bytes_before
 
     def add_received(self, size_bytes: int) -> None:
         """Add bytes of the export that arrived."""
@@ -127,11 +145,12 @@ class StreamProgress:
     def state_text(self) -> str:
         """Return what the stream does now, and for how long."""
         seconds = f"{self.clock() - self.stage_began:,.0f} s"
+        part = f"{part_text(self.part, self.parts)}, " if self.parts > 1 else ""
         match self.stage:
-            case Stage.DOWNLOADING if not self.received_bytes:
-                return f"waiting for Pigment's response, {seconds}"
+            case Stage.DOWNLOADING if self.received_bytes == self.bytes_before:
+                return f"{part}waiting for Pigment's response, {seconds}"
             case Stage.DOWNLOADING:
-                return f"{size_text(self.received_bytes)} received so far, {seconds}"
+                return f"{part}{size_text(self.received_bytes)} received so far, {seconds}"
             case Stage.EMITTING:
                 return f"{self.emitted_rows:,} of {counted(self.rows, 'row')} emitted so far, {seconds}"
         return f"{self.stage}, {seconds}"
@@ -145,6 +164,8 @@ class StreamProgress:
             "bytes": self.received_bytes,
             "seconds": round(self.seconds, 3),
             "tries": self.tries,
+            "part": self.part,
+            "parts": self.parts,
             "result": self.result.value,
         }
 
@@ -266,6 +287,11 @@ def table_lines(streams: Sequence[StreamProgress], seconds: float) -> list[str]:
     ]
 
 
+def part_text(part: int, parts: int) -> str:
+    """Return which part of an export it is, such as `part 3 of 60`."""
+    return f"part {part:,} of {parts:,}"
+
+
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     deleted = "" if row["deleted"] is None else f"{row['deleted']:,}"
     return (
@@ -275,7 +301,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         size_text(row["bytes"]),
         f"{row['seconds']:,.1f}",
         f"{row['tries']:,}",
-        row["result"],
+        f"{row['result']}, {part_text(row['part'], row['parts'])}" if row.get("parts", 1) > 1 else row["result"],
     )
 
 

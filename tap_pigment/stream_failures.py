@@ -59,11 +59,18 @@ class StreamFailures:
         self._on_error = on_error
         self._logger = logger
         self._failures: dict[str, Exception] = {}
+        self._application_failures: dict[str, Exception] = {}
         self._is_collecting = False
 
     def add(self, failures: Mapping[str, Exception]) -> None:
         """Add the failures of discovery, by stream name."""
         self._failures.update(failures)
+
+    def add_applications(self, failures: Mapping[str, Exception]) -> None:
+        """Add the errors of applications that cannot be listed, by their name, and warn of them."""
+        self._application_failures.update(failures)
+        for error in failures.values():
+            self._logger.warning("%s None of the application's streams is extracted.", error)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -98,20 +105,22 @@ class StreamFailures:
 
     def raise_if_stopping(self) -> None:
         """Raise the first failure, if the other streams are not to be finished first."""
-        if self._failures and self._on_error is OnStreamError.STOP:
-            raise next(iter(self._failures.values()))
+        failures = [*self._application_failures.values(), *self._failures.values()]
+        if failures and self._on_error is OnStreamError.STOP:
+            raise failures[0]
 
     def raise_if_any(self, selected: int, found: Mapping[str, object]) -> None:
-        """Fail the run after its last stream if a stream failed.
+        """Fail the run after its last stream if a stream failed, or an application.
 
         Args:
             selected: How many streams there were to sync.
             found: The streams by name; a failure that is not among them is one of discovery.
 
         Raises:
-            StreamsFailedError: If a stream failed.
+            StreamsFailedError: If one failed.
         """
-        if self._failures:
+        if self._failures or self._application_failures:
             undiscovered = self._failures.keys() - found.keys()
             messages = {name: error_message(error) for name, error in self._failures.items()}
-            raise StreamsFailedError(messages, selected + len(undiscovered))
+            applications = {name: error_message(error) for name, error in self._application_failures.items()}
+            raise StreamsFailedError(messages, selected + len(undiscovered), applications)

@@ -3,63 +3,50 @@
 The stream is no `RESTStream`: that reads a response into memory and emits records while it reads, whereas an export is
 on disk and validated before its first message. Requests, with the SDK's authenticator and `backoff`, are the client's.
 
-Private names of the SDK in use, seen in singer-sdk 0.54.9: `_generate_record_messages`, `_write_schema_message`,
-`_write_activate_version_message`, `_write_batch_message`, `_singer_catalog_entry`, `_stream_version`, `_tap`, and
-`helpers._batch.BatchConfig`.
+Private names of the SDK in use, seen in singer-sdk 0.54.9: `_write_schema_message`, `_write_batch_message`,
+`_singer_catalog_entry`, `_stream_version`, `_tap`, and `helpers._batch.BatchConfig`.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import time
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import cached_property
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk import Stream
-from singer_sdk.helpers.conform import TypeConformanceLevel
-from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 from singer_sdk.singerlib import CatalogEntry, Metadata, MetadataMapping
 
-from tap_pigment.catalog import HOW_TO_REFRESH, export_request, selected_columns
-from tap_pigment.changes import RecordSpec, StreamRun, keyless_notice, next_version, plan_sync, read_bookmark
+from tap_pigment.catalog import HOW_TO_REFRESH, export_request, narrowed_export, selected_columns
+from tap_pigment.changes import RecordSpec, StreamRun, keyless_notice, plan_sync
 from tap_pigment.columns import CONTENT_HASH, DELETED_AT, RowKey
-from tap_pigment.exports import nul_warning, preload
-from tap_pigment.output import (
-    BlockWriter,
-    FlatStateMessage,
-    deletion_blocks,
-    record_blocks,
-    with_exact_numbers,
-    write_batch_files,
-)
+from tap_pigment.errors import RequestRefusedError
+from tap_pigment.exports import JoinedParts, nul_warning, overlap_warning, preload
+from tap_pigment.output import BlockWriter, deletion_blocks, record_blocks, write_batch_files
 from tap_pigment.pagination import ExportPartsPaginator
-from tap_pigment.redaction import PRINTABLE_RECORDS
+from tap_pigment.pigment_stream import PigmentStream
 from tap_pigment.run_report import Result, Stage
 from tap_pigment.settings import ChangeDetection
-from tap_pigment.stream_failures import map_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from contextlib import AbstractContextManager
 
     from singer_sdk import Tap
     from singer_sdk.helpers._batch import BatchConfig
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_pigment.catalog import StreamSource
-    from tap_pigment.changes import Bookmark, SyncPlan
+    from tap_pigment.catalog import NarrowedExport, StreamSource
+    from tap_pigment.changes import SyncPlan
     from tap_pigment.columns import Column
     from tap_pigment.errors import PigmentError
     from tap_pigment.exports import ExportFile
+    from tap_pigment.pigment import Block
     from tap_pigment.run_context import RunContext
     from tap_pigment.run_report import StreamProgress
 
 
-class ExportStream(Stream):
+class ExportStream(PigmentStream):
     """The export of a block: downloaded and validated as a whole before the first message is written.
 
     Args:
@@ -71,8 +58,6 @@ class ExportStream(Stream):
         failure: The error that ends the stream when it is synced, such as one in its settings; None if there is none.
     """
 
-    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # Cells have the types of the schema already.
-
     def __init__(  # noqa: PLR0913 - the parts of a catalog entry.
         self,
         tap: Tap,
@@ -83,13 +68,9 @@ class ExportStream(Stream):
         *,
         failure: PigmentError | None = None,
     ) -> None:
-        super().__init__(tap, schema, source.name)
-        self.logger.addFilter(PRINTABLE_RECORDS)
-        self._run = run
+        super().__init__(tap, run, source.name, schema, key, failure=failure)
         self._source = source
-        self._requests = [export_request(source, run.settings)]
-        self.failure = failure
-        self.primary_keys = key
+        self._part_names = source.override.part_names
 
     # The catalog
 
@@ -111,20 +92,13 @@ class ExportStream(Stream):
         return entry
 
     @property
-    def replication_method(self) -> str:
-        """Always FULL_TABLE: an export is a full copy, whatever a catalog asks for."""
-        return "FULL_TABLE"
-
-    @property
-    def emitted_names(self) -> tuple[str, ...]:
-        """The names of the streams that are emitted: stream maps may rename a stream, copy it, or remove it."""
-        removed = RemoveRecordTransform
-        return tuple(stream_map.stream_alias for stream_map in self.stream_maps if not isinstance(stream_map, removed))
+    def block(self) -> Block:
+        """The block that the stream extracts."""
+        return self._source.block
 
     def report_discovery(self) -> None:
         """Report what the user should know of the stream once it is in the catalog."""
-        if self.failure:
-            self.logger.warning("%s Until then, each sync fails this stream.", self.failure)
+        super().report_discovery()
         compares_rows = self._run.settings.change_detection is ChangeDetection.ROW
         if RowKey.from_primary_key(self.primary_keys).is_keyless and not compares_rows:
             self.logger.info("%s", keyless_notice(self.name))
@@ -133,26 +107,57 @@ class ExportStream(Stream):
 
     def get_new_paginator(self) -> ExportPartsPaginator:
         """Return a paginator over the parts of the export."""
-        return ExportPartsPaginator(len(self._requests))
+        return ExportPartsPaginator(len(self._part_names))
 
     def download(self) -> ExportFile:
-        """Return the block's export, complete and on disk.
+        """Return the block's export, complete and on disk: of a list, without deselected properties if Pigment can.
 
         Raises:
-            PigmentError: If no try succeeds.
+            PigmentError: If no try of a part succeeds, or the parts do not fit together.
         """
         if self.failure:
             raise self.failure
         progress = self._run.report.stream(self.name)
-        paginator = self.get_new_paginator()
-        files = []
+        properties = self.effective_schema["properties"]
+        selected = [name for name in properties if self.mask["properties", name]]
+        narrowed = narrowed_export(self._source, properties, selected, self._run.settings)
         with progress.downloading():
+            file = self._download_narrowed(narrowed, progress) if narrowed else None
+            return file or self._download_parts(None, progress)
+
+    def _download_narrowed(self, narrowed: NarrowedExport, progress: StreamProgress) -> ExportFile | None:
+        """Return a list's export without its deselected properties, or None if Pigment does not give that."""
+        try:
+            file = self._download_parts(narrowed.properties, progress)
+        except RequestRefusedError as error:
+            if not error.is_about_body:
+                raise
+            self.logger.info(
+                "%s: Pigment refuses the request for only the selected columns; requesting all columns", self.name
+            )
+            return None
+        if missing := narrowed.header.difference(file.header):
+            file.delete()
+            self.logger.info(
+                "%s: the export of only the selected columns lacks %s; requesting all columns",
+                self.name,
+                ", ".join(sorted(missing)),
+            )
+            return None
+        return file
+
+    def _download_parts(self, properties: Sequence[str] | None, progress: StreamProgress) -> ExportFile:
+        """Return the export with some properties of a list, or with all columns."""
+        paginator = self.get_new_paginator()
+        with JoinedParts(self.name, self._run.client) as export:
             while not paginator.finished:
-                file = self._run.downloader.download(self._requests[paginator.current_value], progress)
-                files.append(file)
-                paginator.advance(file.response)
-        [export] = files  # An export has one part.
-        return export
+                number = paginator.current_value
+                request = export_request(self._source, self._run.settings, number, properties)
+                progress.begin_part(number + 1, len(self._part_names))
+                part = self._run.downloader.download(request, progress)
+                export.add(part, self._part_names[number], request)
+                paginator.advance(part.response)
+            return export.file()
 
     # The sync
 
@@ -174,9 +179,7 @@ class ExportStream(Stream):
             else:
                 self._emit(plan, progress)
             if not self._is_test:
-                if plan.activates and self._stream_version is not None:
-                    self._write_activate_version_message(self._stream_version)
-                self._write_state(plan)
+                self._write_activation_and_state(plan.bookmark, activates=plan.activates)
 
     @contextmanager
     def _planned(self) -> Iterator[SyncPlan]:
@@ -200,7 +203,7 @@ class ExportStream(Stream):
                 self.logger,
             )
             with self._plan(run, file) as plan:
-                self._stream_version = self._new_version(run)
+                self._stream_version = self._new_version(run.bookmark)
                 names = run.names if self._tap.input_catalog is None else {}
                 yield replace(plan, bookmark=replace(plan.bookmark, types=run.types, names=names))
         finally:
@@ -232,25 +235,15 @@ class ExportStream(Stream):
             )
         return columns
 
-    def _previous_bookmark(self) -> Bookmark | None:
-        """Return the bookmark of the last run, or None if there is none of a known format."""
-        # Not `stream_state`, which leaves an entry for a stream that then fails.
-        state: dict[str, Any] = self.tap_state.get("bookmarks", {}).get(self.name, {})
-        bookmark = read_bookmark(state)
-        if state and not bookmark:
-            self.logger.warning("%s: ignoring a bookmark of unknown format; sending all rows", self.name)
-        return bookmark
-
-    def _new_version(self, run: StreamRun) -> int | None:
-        """Return the version of the records, or None if none will ever be activated."""
-        if run.settings.activates_versions and not self._is_test:
-            return next_version(time.time_ns() // 1_000_000, run.bookmark)
-        return None
-
     def _emit(self, plan: SyncPlan, progress: StreamProgress) -> None:
         """Write SCHEMA, and then the rows as RECORD or BATCH messages."""
-        if plan.records and (warning := nul_warning(plan.records.table, plan.records.columns)):
-            self.logger.warning("%s", warning)
+        if records := plan.records:
+            for warning in (
+                nul_warning(records.table, records.columns),
+                overlap_warning(records.table, records.columns, records.occurrences),
+            ):
+                if warning:
+                    self.logger.warning("%s", warning)
         self._write_schema_message()
         batch_config = None if self._is_test else self.get_batch_config(self.config)
         progress.rows = sum(rows.rows for rows in (plan.records, plan.deleted) if rows)
@@ -292,13 +285,7 @@ class ExportStream(Stream):
     def _write_records(self, plan: SyncPlan) -> Iterator[int]:
         """Write RECORD messages one by one, through stream maps and flattening, and yield how many a row became."""
         for record in islice(_records(plan), self.ABORT_AT_RECORD_COUNT):
-            with self._map_errors(record):
-                messages = list(self._generate_record_messages(record))
-            for message in messages:
-                message.time_extracted = plan.received_at
-                message.record = with_exact_numbers(message.record)
-                self._tap.write_message(message)
-            yield len(messages)
+            yield self._write_record(record, plan.received_at)
 
     def _write_batches(self, plan: SyncPlan, batch_config: BatchConfig) -> Iterator[int]:
         """Write BATCH messages, one for each file, and yield the number of rows of each."""
@@ -310,38 +297,16 @@ class ExportStream(Stream):
                 counter.increment()
                 yield rows
 
-    def _write_state(self, plan: SyncPlan) -> None:
-        """Write the one STATE of the stream, after everything that it stands for."""
-        bookmarks = self.tap_state.setdefault("bookmarks", {})
-        previous = read_bookmark(bookmarks.get(self.name, {}))
-        version = self._stream_version if plan.activates else previous.version if previous else None
-        bookmarks[self.name] = replace(plan.bookmark, version=version).to_state()
-        # Not the SDK's writer, which compares and copies the bookmarks of all streams each time.
-        self._tap.write_message(FlatStateMessage(self.tap_state))
-
     def get_records(self, context: Context | None) -> Iterator[Record]:  # noqa: ARG002 - the SDK's signature.
         """Yield the records of the export, downloaded and validated first; `sync` does not need this."""
         with self._planned() as plan:
             yield from _records(plan)
 
     @property
-    def _is_test(self) -> bool:
-        """Whether `--test` limits the number of records."""
-        return self.ABORT_AT_RECORD_COUNT is not None
-
-    @property
     def _needs_no_record_path(self) -> bool:
         """Whether records leave unchanged and without a limit on their number."""
         flattened = any(stream_map.flattening_enabled for stream_map in self.stream_maps)
         return not (self._has_maps or flattened or self._is_test)
-
-    @cached_property
-    def _has_maps(self) -> bool:
-        """Whether stream maps may change, drop or multiply records."""
-        return [type(stream_map) for stream_map in self.stream_maps] != [SameRecordTransform]
-
-    def _map_errors(self, record: Record) -> AbstractContextManager[None]:
-        return map_errors(self.name, is_deleted=record.get(DELETED_AT) is not None) if self._has_maps else nullcontext()
 
 
 def _records(plan: SyncPlan) -> Iterator[Record]:

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections import Counter
 from contextlib import suppress
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
 from time import monotonic
@@ -45,8 +46,10 @@ from tap_pigment.errors import CatalogError, PigmentError, SettingsError, counte
 from tap_pigment.exports import DuckDBSession, ExportDownloader, Prefetcher, SpoolDirectory, in_thread
 from tap_pigment.input_files import read_config
 from tap_pigment.live_display import is_on_terminal, live_display
+from tap_pigment.metadata_streams import metadata_streams
 from tap_pigment.output import BlockWriter, check_store
 from tap_pigment.pigment import PigmentClient
+from tap_pigment.pigment_stream import PigmentStream
 from tap_pigment.redaction import PRINTABLE_RECORDS
 from tap_pigment.run_context import RunContext, StopRequest
 from tap_pigment.run_report import PROGRESS_SECONDS, RunReport
@@ -273,51 +276,61 @@ class TapPigment(Tap):
             check_store(store)
         super().setup_mapper()
 
-    def discover_streams(self) -> Sequence[ExportStream]:
+    def discover_streams(self) -> Sequence[PigmentStream]:
         """Return the streams of the given catalog, or else of discovery.
 
         Raises:
             PigmentError: If the blocks cannot be listed, there is nothing to extract, or no block can be read.
         """
         run, settings = self.run_context, self.settings
+        listed_at = datetime.now(UTC)
         with run.discovering():
             inventory = in_thread(lambda: take_inventory(run.client, settings))
         resolved = self._resolved_catalog
+        run.failures.add_applications(inventory.failures_by_name)
         self._warn_of_lost_streams(inventory)
         if resolved is not None:
             run.failures.add(uncataloged_streams(resolved, inventory, self._given_bookmarks))
             return [
-                ExportStream(
-                    self,
-                    run,
-                    stream.source,
-                    stream.entry.schema.to_dict(),
-                    tuple(stream.entry.key_properties or ()),
-                    failure=stream.failure,
-                )
-                for stream in catalog_streams(resolved, inventory, settings, self.logger)
+                *(
+                    ExportStream(
+                        self,
+                        run,
+                        stream.source,
+                        stream.entry.schema.to_dict(),
+                        tuple(stream.entry.key_properties or ()),
+                        failure=stream.failure,
+                    )
+                    for stream in catalog_streams(resolved, inventory, settings, self.logger)
+                ),
+                *metadata_streams(self, run, inventory, listed_at),
             ]
         known = {name: KnownColumns(bookmark.types, bookmark.names) for name, bookmark in self._given_bookmarks.items()}
         with run.discovering():
             definitions, failures = discover(run.client, inventory, settings, known, self.logger)
         run.failures.add(failures)
         return [
-            ExportStream(
-                self,
-                run,
-                definition.source,
-                stream_schema(definition, settings),
-                definition.key.primary_key,
-                failure=definition.failure,
-            )
-            for definition in definitions
+            *(
+                ExportStream(
+                    self,
+                    run,
+                    definition.source,
+                    stream_schema(definition, settings),
+                    definition.key.primary_key,
+                    failure=definition.failure,
+                )
+                for definition in definitions
+            ),
+            *metadata_streams(self, run, inventory, listed_at),
         ]
 
     def _warn_of_lost_streams(self, inventory: BlockInventory) -> None:
         """Warn of streams that an earlier run extracted, and that neither Pigment nor the catalog has any more."""
         resolved = self._resolved_catalog
-        known = {source.name for source in inventory.sources} | set(resolved.catalog if resolved else ())
-        if lost := sorted(self._given_bookmarks.keys() - known):
+        known = {str(source.name) for source in inventory.sources} | set(resolved.catalog if resolved else ())
+        known |= self.settings.reserved_names
+        lost = sorted(self._given_bookmarks.keys() - known)
+        if lost and not inventory.failures:  # They may be streams of an application that failed.
             self.logger.warning(
                 "In the state and no longer extracted: %s. Their rows stay in the target.", ", ".join(lost)
             )
@@ -327,7 +340,7 @@ class TapPigment(Tap):
         try:
             text = super().run_discovery()
             for stream in self.streams.values():
-                if isinstance(stream, ExportStream):
+                if isinstance(stream, PigmentStream):
                     stream.report_discovery()
             return text
         finally:
@@ -345,7 +358,8 @@ class TapPigment(Tap):
             names = [stream.name for stream in selected]
             showing = live_display(run.report) if is_on_terminal() else run.report.progress_lines()
             reporting = run.report.running(names, failed=run.failures.names)
-            with reporting, showing, run.failures.collecting(), run.prefetcher.started(selected):
+            exported = [stream for stream in selected if isinstance(stream, ExportStream)]
+            with reporting, showing, run.failures.collecting(), run.prefetcher.started(exported):
                 for stream in selected:
                     stream.sync()
             run.failures.raise_if_any(len(selected), self.streams)
@@ -377,7 +391,7 @@ class TapPigment(Tap):
 
     @staticmethod
     def _check_emitted_names(selected: Sequence[Stream]) -> None:
-        names = [name for stream in selected if isinstance(stream, ExportStream) for name in stream.emitted_names]
+        names = [name for stream in selected if isinstance(stream, PigmentStream) for name in stream.emitted_names]
         if not names:
             raise SettingsError("stream_maps: they remove all selected streams, so nothing is extracted. Correct them.")
         # Names that differ only in case would be one table in many databases.
@@ -406,7 +420,7 @@ class TapPigment(Tap):
                 {
                     name: stream.failure
                     for name, stream in self.streams.items()
-                    if isinstance(stream, ExportStream) and stream.failure
+                    if isinstance(stream, PigmentStream) and stream.failure
                 }
             )
             failures.raise_if_any(len(self.streams), self.streams)  # Those of discovery, and of settings.

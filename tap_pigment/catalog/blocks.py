@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from tap_pigment.catalog.listing import all_blocks, fetch_listing
 from tap_pigment.columns import NamedBlock, StreamName, snake_case, stream_names
 from tap_pigment.errors import SettingsError, counted
 from tap_pigment.pigment import BlockType, export_block
@@ -16,8 +17,13 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from tap_pigment.pigment import ApiRequest, Block, PigmentClient
+    from tap_pigment.errors import PigmentError
+    from tap_pigment.pigment import ApiRequest, Application, Block, PigmentClient
     from tap_pigment.settings import Settings
+
+
+PROPERTY_NAMES = "propertyTechnicalNames"
+"""The member of a list's request body that names the properties to export."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +51,16 @@ class StreamSource:
 class ModelNames:
     """The names of an application's metrics and dimension lists: they show which columns of a table are metrics."""
 
-    metrics: frozenset[str]
-    lists: frozenset[str]
+    metrics: frozenset[str] = frozenset()
+    lists: frozenset[str] = frozenset()
+
+    @classmethod
+    def of_blocks(cls, blocks: Iterable[Block]) -> ModelNames:
+        """Return the names among the blocks of an application."""
+        return cls(
+            frozenset(block.name for block in blocks if block.type is BlockType.METRIC),
+            frozenset(block.name for block in blocks if block.type is BlockType.DIMENSION_LIST),
+        )
 
 
 @dataclass(frozen=True)
@@ -58,48 +72,42 @@ class BlockInventory:
         sources: The blocks to extract, at least one.
         idle_patterns: A message for each pattern of `include` and `exclude` that matches no block.
         model_names: The names of each application's metrics and lists, by its id.
+        applications: All applications that the key can see; only listed where something needs them.
+        listings: The blocks that Pigment lists for each application, by its id; without views.
+        failures: The errors of applications that cannot be listed, by id.
     """
 
     blocks: Mapping[str, Block]
     sources: tuple[StreamSource, ...]
     idle_patterns: tuple[str, ...]
     model_names: Mapping[str, ModelNames]
+    applications: tuple[Application, ...] = ()
+    listings: Mapping[str, tuple[Block, ...]] = field(default_factory=dict)
+    failures: Mapping[str, PigmentError] = field(default_factory=dict)
+
+    def model_names_of(self, block: Block) -> ModelNames:
+        """Return the names of the application of a block; none for a block that is not listed."""
+        return self.model_names.get(block.application_id, ModelNames())
+
+    @property
+    def failures_by_name(self) -> dict[str, PigmentError]:
+        """The errors of applications that cannot be listed, by the application's name and id."""
+        names = {application.id: application.name for application in self.applications}
+        return {f"application {names[key]} ({key})": error for key, error in self.failures.items()}
 
 
 def take_inventory(client: PigmentClient, settings: Settings) -> BlockInventory:
-    """List the blocks of all applications.
-
-    It takes a request for each application, one for its views, and one for the names of several applications.
+    """Return the blocks of all applications, and those that need not be listed.
 
     Raises:
         PigmentError: If they cannot be listed, or there is nothing to extract.
     """
-    application_names = {}
-    if settings.applications_in_names:
-        application_names = {application.id: application.name for application in client.applications()}
-    blocks: dict[str, Block] = {}
-    model_names = {}
-    for application_id in settings.application_ids:
-        listed = client.blocks(application_id)
-        if not listed:
-            raise SettingsError(no_block_visible(application_id))
-        model_names[application_id] = ModelNames(
-            frozenset(block.name for block in listed if block.type is BlockType.METRIC),
-            frozenset(block.name for block in listed if block.type is BlockType.DIMENSION_LIST),
-        )
-        if BlockType.VIEW.label in settings.block_types:
-            listed += client.views(application_id, listed)
-        for block in listed:
-            blocks.setdefault(block.id, block)  # A block shared by two applications is one stream.
-    sources, idle_patterns = included_sources(tuple(blocks.values()), application_names, settings)
-    return BlockInventory(blocks, sources, idle_patterns, model_names)
-
-
-def no_block_visible(application: str) -> str:
-    """Return the message about an application without blocks."""
-    return (
-        f"Application {application}: no block is visible. Check application_id, and the access rights of the API key's "
-        "owner in Pigment."
+    listing = fetch_listing(client, settings)
+    blocks = all_blocks(listing, settings)
+    sources, idle_patterns = included_sources(tuple(blocks.values()), listing.application_names, settings)
+    model_names = {application_id: ModelNames.of_blocks(found) for application_id, found in listing.blocks.items()}
+    return BlockInventory(
+        blocks, sources, idle_patterns, model_names, listing.applications, listing.blocks, listing.failures
     )
 
 
@@ -108,14 +116,18 @@ def included_sources(
 ) -> tuple[tuple[StreamSource, ...], tuple[str, ...]]:
     """Return the blocks to extract by `block_types`, `include` and `exclude`, at least one, and the idle patterns.
 
+    A block whose override has a `block_type` was chosen by its id, so `block_types` does not skip it.
+
     Raises:
         SettingsError: If there is no block to extract, or an override gives a stream the name of another one.
     """
-    typed = [block for block in blocks if block.type.label in settings.block_types]
+    chosen = {block_id for block_id, override in settings.stream_overrides.items() if override.block_type}
+    typed = [block for block in blocks if block.type.label in settings.block_types or block.id in chosen]
     found = stream_sources(typed, application_names, settings)
     included = tuple(source for source in found if is_included(source, settings))
     idle = idle_patterns(blocks, found, settings)
-    if not included:
+    # Without any pattern in `include`, only metadata is wanted.
+    if not included and (settings.include or not settings.metadata_streams):
         raise SettingsError(
             f"No block is extracted: {counted(len(blocks), 'block')} listed, {len(found):,} of block_types. "
             f"{''.join(f'{message}. ' for message in idle)}Check include, exclude and block_types."
@@ -162,17 +174,18 @@ def stream_sources(
     Raises:
         SettingsError: If an override gives a stream the name of another one.
     """
-    derived = stream_names(
+    named = [
         NamedBlock(block.id, block.name, block.type.kind, _prefix(block, application_names, settings))
         for block in blocks
-    )
+    ]
+    derived = stream_names(named, settings.reserved_names)
     sources = []
     for block in blocks:
         name = derived[block.id]
         override = override_for(name, block.id, settings)
         sources.append(StreamSource(StreamName(override.name or name), block, override, name))
     # Names that differ only in case would be one table in many databases.
-    counts = Counter(source.name.lower() for source in sources)
+    counts = Counter([*(source.name.lower() for source in sources), *settings.reserved_names])
     for source in sources:
         if source.override.name and counts[source.name.lower()] > 1:
             raise SettingsError(
@@ -183,7 +196,7 @@ def stream_sources(
 
 
 def _prefix(block: Block, application_names: Mapping[str, str], settings: Settings) -> str:
-    if not settings.applications_in_names:
+    if not (settings.applications_in_names and block.application_id):
         return ""
     application = application_names.get(block.application_id, "")
     return snake_case(application) or snake_case(f"application {block.application_id[:8]}")
@@ -221,11 +234,24 @@ def _matches(source: StreamSource, pattern: str) -> bool:
     return folded in names or any(fnmatchcase(name, folded) for name in names)
 
 
-def export_request(source: StreamSource, settings: Settings) -> ApiRequest:
-    """Return the request that exports a stream's block: whole in a sync, its beginning in discovery."""
+def export_request(
+    source: StreamSource, settings: Settings, part: int = 0, properties: Sequence[str] | None = None
+) -> ApiRequest:
+    """Return the request that exports a stream's block, or one of its slices.
+
+    Args:
+        source: The block, with the stream's name and settings.
+        settings: The settings.
+        part: The number of the slice, from 0, where there are slices. Discovery reads the beginning of the first.
+        properties: The technical names of the properties of a list to export; None for what the settings ask for.
+    """
+    body = source.override.request_bodies[part]
+    if properties is not None:
+        body = {**body, PROPERTY_NAMES: list(properties)}
+    part_name = source.override.part_names[part]
     return export_block(
         source.block,
-        source.name,
+        f"{source.name}: {part_name}" if part_name else source.name,
         friendly=source.has_friendly_headers(settings),
-        request=source.override.request,
+        request=body,
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_pigment.catalog.blocks import export_request, warn_of_idle_settings
-from tap_pigment.catalog.request_bodies import request_failure
+from tap_pigment.catalog.request_bodies import override_failure
 from tap_pigment.catalog.selection import check_headers
 from tap_pigment.columns import (
     Column,
@@ -16,14 +16,18 @@ from tap_pigment.columns import (
     column_names,
     existing_columns,
     infer_type,
+    is_name_of,
+    metric_value_column,
+    scenario_column,
     slug,
     type_in_metadata,
     value_columns_start,
     without_technical_suffix,
 )
-from tap_pigment.errors import ApiKeyError, PigmentError, SettingsError
+from tap_pigment.errors import ApiKeyError, PigmentError, RunStoppedError, SettingsError
 from tap_pigment.exports import Prefetcher, fetch_sample
 from tap_pigment.pigment import BlockType
+from tap_pigment.settings import Headers
 
 if TYPE_CHECKING:
     import logging
@@ -44,12 +48,14 @@ class StreamDefinition:
         columns: All columns of its export.
         key: The key.
         failure: The error in the stream's settings; None if there is none. It ends the stream when it is synced.
+        display_names: The display names of columns whose name is their technical header, for `column_titles`.
     """
 
     source: StreamSource
     columns: tuple[Column, ...]
     key: RowKey
     failure: SettingsError | None = None
+    display_names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,12 +93,13 @@ def discover(
     warn_of_idle_settings(inventory, [source.override for source in inventory.sources], settings, logger)
 
     def define_or_fail(source: StreamSource) -> StreamDefinition | PigmentError:
-        if failure := request_failure(source, settings):
+        if failure := override_failure(source, settings):
             return failure
         try:
             sample = fetch_sample(client, export_request(source, settings))
-            model_names = inventory.model_names[source.block.application_id]
-            return define(source, sample, settings, model_names, known.get(source.name, KnownColumns()))
+            model_names = inventory.model_names_of(source.block)
+            definition = define(source, sample, settings, model_names, known.get(source.name, KnownColumns()))
+            return replace(definition, display_names=_fetch_display_names(client, definition, settings, logger))
         except ApiKeyError:
             raise
         except PigmentError as error:
@@ -118,6 +125,59 @@ def discover(
     for failure in failures.values():
         logger.warning("%s The stream is not in the catalog.", failure)
     return [result for result in results if not isinstance(result, PigmentError)], failures
+
+
+def _fetch_display_names(
+    client: PigmentClient, definition: StreamDefinition, settings: Settings, logger: logging.Logger
+) -> Mapping[str, str]:
+    """Return the display names of a stream's columns, by name; none unless the settings ask for them.
+
+    They are the header of the same export with display names, which has the same columns in the same order.
+
+    Raises:
+        ApiKeyError: If the key is not accepted.
+        RunStoppedError: If the run was stopped.
+    """
+    source = definition.source
+    is_view = source.block.type is BlockType.VIEW
+    if not settings.column_titles or is_view or source.has_friendly_headers(settings):
+        return {}
+    friendly = replace(source, override=replace(source.override, headers=Headers.FRIENDLY))
+    try:
+        header = fetch_sample(client, export_request(friendly, settings), rows=0).header
+    except (ApiKeyError, RunStoppedError):
+        raise
+    except PigmentError as error:
+        logger.warning("%s The stream has no column titles.", error)
+        return {}
+    if len(header) != len(definition.columns):
+        logger.warning(
+            "%s: no column titles, because the header with display names has %d columns, and the other one %d. "
+            "Discover again; if it persists, turn column_titles off.",
+            source.name,
+            len(header),
+            len(definition.columns),
+        )
+        return {}
+    return display_names(definition.columns, header)
+
+
+def display_names(columns: Sequence[Column], header: Sequence[str]) -> dict[str, str]:
+    """Return the display names of columns by name, as far as they can be titles.
+
+    Where a column's name differs from its header, the title is the header; and no title may look like that of such a
+    column, because a sync would look for a header in it.
+
+    Args:
+        columns: All columns of an export.
+        header: Its header with display names.
+    """
+    return {
+        column.name: display_name
+        for column, display_name in zip(columns, header, strict=True)
+        if display_name and column.name == column.header
+        if display_name == column.name or not is_name_of(column.name, display_name)
+    }
 
 
 def define(
@@ -158,7 +218,7 @@ def _define(
     friendly = source.has_friendly_headers(settings)
     names = column_names(sample.header, friendly=friendly, known=known.names)
     existing_columns(override.types, names, setting=f"{setting}.types")
-    values = _value_positions(block.type, sample.header, model_names, friendly=friendly)
+    values = _value_positions(source, sample.header, model_names, friendly=friendly)
     key = key_rule(source, sample, names, values)
     check_key_types(key, override.types, setting=f"{setting}.types")
     columns = []
@@ -173,17 +233,41 @@ def _define(
 
 
 def _value_positions(
-    block_type: BlockType, header: Sequence[str], model_names: ModelNames, *, friendly: bool
+    source: StreamSource, header: Sequence[str], model_names: ModelNames, *, friendly: bool
 ) -> frozenset[int]:
     """Return the positions of the columns that hold values of metrics, as against items and properties of lists."""
-    if block_type is BlockType.METRIC:
+    block, request = source.block, source.override.request_bodies[0]
+    has_scenarios, given_name = _requested_scenarios(request)
+    if block.type is BlockType.METRIC:
+        # The value stands last, unless the scenario column does.
+        if has_scenarios:
+            return frozenset({metric_value_column(header, friendly=friendly, metric_name=block.name)})
         return frozenset({len(header) - 1})
-    if block_type not in {BlockType.TABLE, BlockType.VIEW}:
+    if block.type not in {BlockType.TABLE, BlockType.VIEW}:
         return frozenset()
     start = value_columns_start(
         header, friendly=friendly, metric_names=model_names.metrics, list_names=model_names.lists
     )
-    return frozenset() if start is None else frozenset(range(start, len(header)))
+    if start is None:
+        return frozenset()
+    scenario = None
+    if has_scenarios:
+        scenario = scenario_column(
+            header,
+            start,
+            friendly=friendly,
+            metric_names=model_names.metrics,
+            list_names=model_names.lists,
+            given_name=given_name,
+        )
+    return frozenset(range(start, len(header))) - {scenario}
+
+
+def _requested_scenarios(request: Mapping[str, Any]) -> tuple[bool, str | None]:
+    """Return whether a request body asks for a scenario column, and the display name that it gives the column."""
+    fields = [item for item in request.get("fields") or () if item["type"] == "ScenarioField"]
+    given_name = fields[0].get("displayName") if fields else None
+    return bool(fields or request.get("scenarios")), given_name
 
 
 def key_rule(source: StreamSource, sample: ExportSample, names: Sequence[str], values: frozenset[int]) -> RowKey:
@@ -196,9 +280,9 @@ def key_rule(source: StreamSource, sample: ExportSample, names: Sequence[str], v
         return RowKey(tuple(names[position] for position in marked))
     match source.block.type:
         case BlockType.DIMENSION_LIST:
-            positions = range(1)
+            positions = [0]
         case BlockType.METRIC | BlockType.TABLE if values:
-            positions = range(min(values))
+            positions = [position for position in range(len(names)) if position not in values]
         case _:
             return RowKey()
     keys = {tuple(row[position] for position in positions) for row in sample.rows}

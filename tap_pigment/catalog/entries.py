@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.singerlib import Catalog, CatalogEntry, Metadata, Schema
 
 from tap_pigment.catalog.blocks import StreamSource, is_included, override_in_catalog, warn_of_idle_settings
 from tap_pigment.catalog.discovery import check_key_types
-from tap_pigment.catalog.request_bodies import request_failure
+from tap_pigment.catalog.metadata_streams import METADATA_TABLES, is_metadata_entry, resolve_metadata_entry
+from tap_pigment.catalog.request_bodies import override_failure
 from tap_pigment.catalog.selection import HOW_TO_REFRESH
 from tap_pigment.columns import (
     ADDED_COLUMNS,
@@ -91,18 +92,24 @@ def catalog_streams(
     by_name = {str(source.name): source.block for source in inventory.sources}
     found = []
     for entry in resolved.catalog.streams:
+        if is_metadata_entry(entry, settings):
+            continue
         listed = inventory.blocks.get(entry.table) if entry.table else by_name.get(entry.tap_stream_id)
         is_included_block = listed is not None and listed.id in included_ids
-        found.append(_catalog_stream(entry, resolved, listed, settings, is_included_block=is_included_block))
+        stream = _catalog_stream(entry, resolved, listed, settings, is_included_block=is_included_block)
+        if listed is None:
+            stream = replace(stream, failure=_reason_not_listed(entry, inventory, settings) or stream.failure)
+        found.append(stream)
     warn_of_idle_settings(inventory, [stream.source.override for stream in found], settings, logger)
-    if all(isinstance(stream.failure, NotFoundError) and not stream.entry.table for stream in found):
+    if found and all(isinstance(stream.failure, NotFoundError) and not stream.entry.table for stream in found):
         names = ", ".join(str(stream.source.name) for stream in found[:_MAX_NAMED_STREAMS])
         raise CatalogError(
             f"--catalog: none of its {counted(len(found), 'stream')} is a block of Pigment ({names}). It may be the "
             f"catalog of another tap. {HOW_TO_REFRESH}"
         )
     known_ids = {stream.source.block.id for stream in found}
-    if new := sorted(source.name for source in inventory.sources if source.block.id not in known_ids):
+    new = [str(source.name) for source in inventory.sources if source.block.id not in known_ids]
+    if new := sorted([*new, *(settings.reserved_names - set(resolved.catalog))]):
         logger.warning("In Pigment and not in the catalog: %s. %s", ", ".join(new), HOW_TO_REFRESH)
     return found
 
@@ -152,7 +159,12 @@ def _catalog_stream(
     block = listed or Block(entry.table or name, name, BlockType.TABLE, entry.database or "")
     source = StreamSource(name, block, override_in_catalog(name, block.id, settings))
     failure = resolved.failures.get(name)
-    if listed is None:
+    if listed is None and name in METADATA_TABLES and not entry.table:
+        failure = SettingsError(
+            f"{name}: it is in the catalog, and metadata_streams is off. Set metadata_streams: true, or deselect the "
+            "stream."
+        )
+    elif listed is None:
         failure = NotFoundError(
             f"{name}: the block is in the catalog and no longer in Pigment. Nothing was emitted. {HOW_TO_REFRESH}"
         )
@@ -166,9 +178,26 @@ def _catalog_stream(
             f"{name}: {settings.stores[0].setting}: files are named after the stream, and its name cannot be used: "
             f"{problem}. Nothing was emitted. Rename the stream in the catalog."
         )
-    elif found := request_failure(source, settings):
+    elif found := override_failure(source, settings):
         failure = found
     return CatalogStream(entry, source, failure)
+
+
+def _reason_not_listed(entry: CatalogEntry, inventory: BlockInventory, settings: Settings) -> PigmentError | None:
+    """Return why the block of an entry is not listed, other than that Pigment no longer has it; None if nothing is."""
+    if error := inventory.failures.get(entry.database or ""):
+        return error
+    if entry.table and not settings.application_ids:
+        return SettingsError(needs_application(entry))
+    return None
+
+
+def needs_application(entry: CatalogEntry) -> str:
+    """Return the message about an entry of a block that is not listed, because the settings name no application."""
+    return (
+        f"{entry.tap_stream_id}: without an application, only blocks with a block_type are extracted. Set "
+        f"application_id, or stream_overrides.{entry.table}.block_type, or deselect the stream."
+    )
 
 
 def selected_names(catalog: Catalog) -> list[str]:
@@ -190,8 +219,11 @@ def stream_schema(definition: StreamDefinition, settings: Settings) -> dict[str,
         properties[column.name] = json_schema_type(column.type, nullable=column.nullable)
         if column.name != column.header:
             properties[column.name]["title"] = column.header
+        elif display_name := definition.display_names.get(column.name):
+            properties[column.name]["title"] = display_name
     properties |= _added_schemas(definition.key, settings)
-    return {"type": "object", "title": definition.source.block.name, "properties": properties}
+    block_name = definition.source.block.name or definition.source.name  # A block that is not listed has no name.
+    return {"type": "object", "title": block_name, "properties": properties}
 
 
 def _added_schemas(key: RowKey, settings: Settings) -> dict[str, dict[str, Any]]:
@@ -230,6 +262,10 @@ def resolve_catalog(catalog: Catalog, settings: Settings) -> ResolvedCatalog:
             entry.metadata.root.selected = True  # The SDK's rule, as long as nothing is added to the metadata.
         if _is_incremental(entry):
             incremental.append(name)
+        if is_metadata_entry(entry, settings):
+            resolve_metadata_entry(entry)
+            entries[name] = entry
+            continue
         try:
             entries[name] = _resolved_entry(entry, settings)
         except (SettingsError, CatalogError) as error:

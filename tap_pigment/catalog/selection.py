@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tap_pigment.columns import ADDED_COLUMNS, Column, column_names, type_in_json_schema
+from tap_pigment.catalog.blocks import PROPERTY_NAMES
+from tap_pigment.columns import ADDED_COLUMNS, Column, column_names, is_name_of, type_in_json_schema
 from tap_pigment.errors import CatalogError, SettingsError
+from tap_pigment.pigment import BlockType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+
+    from tap_pigment.catalog.blocks import StreamSource
+    from tap_pigment.settings import Settings
+
+_LISTS = {BlockType.DIMENSION_LIST, BlockType.TRANSACTION_LIST}
 
 HOW_TO_REFRESH = (
     "Discover again to refresh the catalog (Meltano: add --refresh-catalog, or set use_cached_catalog: false)."
@@ -40,8 +48,7 @@ def selected_columns(
 ) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """Return the columns to emit, at their positions in the export, and the names of columns not in the catalog.
 
-    A column is found by its header, which is the title of its property or else its name: columns may stand in another
-    order than at discovery.
+    A column is found by its header: columns may stand in another order than at discovery.
 
     Args:
         stream_name: The stream's name; messages start with it.
@@ -73,6 +80,47 @@ def selected_columns(
     return tuple(columns), tuple(name for position, name in enumerate(names) if position not in known)
 
 
+@dataclass(frozen=True)
+class NarrowedExport:
+    """The export of a list without its deselected properties.
+
+    Attributes:
+        properties: The technical names of the properties to request.
+        header: The columns that the export must have then, in any order.
+    """
+
+    properties: tuple[str, ...]
+    header: frozenset[str]
+
+
+def narrowed_export(
+    source: StreamSource, properties: Mapping[str, Any], selected: Collection[str], settings: Settings
+) -> NarrowedExport | None:
+    """Return the export of a list without its deselected properties; None if Pigment is to export them all.
+
+    That is so where the settings name the properties, where display names are the headers, and for other blocks: rows
+    of a table in which only a deselected metric has a value would vanish.
+
+    Args:
+        source: The block, with the stream's name and settings.
+        properties: The properties of the catalog's schema, in the order of the export.
+        selected: The names of the selected ones.
+        settings: The settings.
+    """
+    is_named = any(body.get(PROPERTY_NAMES) is not None for body in source.override.request_bodies)
+    if source.block.type not in _LISTS or source.has_friendly_headers(settings) or is_named:
+        return None
+    exported = [name for name in properties if name not in ADDED_COLUMNS]
+    headers = {name: _header(name, properties[name], friendly=False) for name in exported if name in selected}
+    # The first column of a dimension list is the item, which is no property and comes in any case.
+    has_item = source.block.type is BlockType.DIMENSION_LIST
+    optional = exported[1:] if has_item else exported
+    # Blank cells of a single column would be empty lines.
+    if all(name in headers for name in optional) or not (has_item or len(headers) > 1):
+        return None
+    return NarrowedExport(tuple(headers[name] for name in optional if name in headers), frozenset(headers.values()))
+
+
 def _positions(
     properties: Mapping[str, Any], header: Sequence[str], names: Sequence[str], *, friendly: bool
 ) -> dict[str, int]:
@@ -84,9 +132,19 @@ def _positions(
     by_name = {name: position for position, name in enumerate(names)}
     found = {}
     for name, schema in properties.items():
-        position = by_header.get(schema.get("title", name))
+        position = by_header.get(_header(name, schema, friendly=friendly))
         if position is None and not (friendly and "title" in schema):
             position = by_name.get(name)
         if position is not None and name not in ADDED_COLUMNS:
             found[name] = position
     return found
+
+
+def _header(name: str, schema: Mapping[str, Any], *, friendly: bool) -> str:
+    """Return the header of the column of a property.
+
+    It is the title where the name differs from the header. With technical headers, the title of any other column may be
+    its display name, which says nothing about its header.
+    """
+    title = schema.get("title", name)
+    return title if friendly or (isinstance(title, str) and is_name_of(name, title)) else name

@@ -2,6 +2,7 @@
 
 from tap_pigment.changes.bookmark import Bookmark, given_bookmarks, next_version, read_bookmark
 from tap_pigment.changes.record_spec import RecordSpec
+from tap_pigment.changes.shrink_guard import check_shrinkage, may_activate
 from tap_pigment.changes.snapshot_chain import Lineage
 from tap_pigment.changes.snapshot_file import read_snapshot
 from tap_pigment.changes.snapshot_store import (
@@ -23,9 +24,11 @@ __all__ = [
     "SnapshotStore",
     "StreamRun",
     "SyncPlan",
+    "check_shrinkage",
     "given_bookmarks",
     "keyless_notice",
     "list_snapshots",
+    "may_activate",
     "named_snapshots",
     "next_version",
     "plan_sync",

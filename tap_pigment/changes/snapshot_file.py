@@ -123,7 +123,7 @@ def _has_expected_rows(database: StreamDatabase, snapshot: Snapshot) -> bool:
     names = [sql.quoted_name(name) for name, *_ in columns]
     hashed, is_null = sql.quick_hash(names), " OR ".join(f"{name} IS NULL" for name in names)
     found = database.row_unless_refused(
-        f"SELECT count(*), coalesce(bit_xor({hashed}), 0), count_if({is_null}) FROM {snapshot.relation}"
+        f"SELECT count(*), coalesce(bit_xor({hashed}), 0), count(*) FILTER ({is_null}) FROM {snapshot.relation}"
     )
     return found is not None and (found[0], found[2]) == (snapshot.rows, 0)
 

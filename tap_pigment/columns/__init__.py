@@ -1,6 +1,6 @@
 """Columns and keys: names, types, inference, key rules and JSON schema. No I/O."""
 
-from tap_pigment.columns.inference import infer_type, value_columns_start
+from tap_pigment.columns.inference import infer_type, metric_value_column, scenario_column, value_columns_start
 from tap_pigment.columns.json_schema import json_schema_type, type_in_json_schema
 from tap_pigment.columns.keys import RowKey, existing_columns
 from tap_pigment.columns.naming import (
@@ -12,6 +12,7 @@ from tap_pigment.columns.naming import (
     StreamName,
     column_names,
     file_name_problem,
+    is_name_of,
     slug,
     snake_case,
     stream_names,
@@ -49,7 +50,10 @@ __all__ = [
     "file_name_problem",
     "fits",
     "infer_type",
+    "is_name_of",
     "json_schema_type",
+    "metric_value_column",
+    "scenario_column",
     "slug",
     "snake_case",
     "stream_names",

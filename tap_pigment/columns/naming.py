@@ -72,16 +72,17 @@ def without_technical_suffix(header: str) -> str:
     return _TECHNICAL_SUFFIX.sub("", header)
 
 
-def stream_names(blocks: Iterable[NamedBlock]) -> dict[str, StreamName]:
+def stream_names(blocks: Iterable[NamedBlock], reserved: Collection[str] = ()) -> dict[str, StreamName]:
     """Return the stream name of each block, by block id.
 
     Names are unique and do not depend on the order of the blocks. Where several blocks have the same name, each of them
-    gets `_` and the first characters of its id: eight, or more if eight do not suffice.
+    gets `_` and the first characters of its id: eight, or more if eight do not suffice. So does a block with a
+    reserved name.
     """
     by_id = {block.id: block for block in blocks}
     names = {block_id: _plain_name(block) for block_id, block in by_id.items()}
     characters = dict.fromkeys(by_id, 0)
-    while shared := {name for name, count in Counter(names.values()).items() if count > 1}:
+    while shared := {name for name, count in Counter(names.values()).items() if count > 1 or name in reserved}:
         for block_id in [block_id for block_id, name in names.items() if name in shared]:
             characters[block_id] += ID_CHARACTERS
             names[block_id] = _name_with_id(by_id[block_id], characters[block_id])
@@ -132,6 +133,13 @@ def column_names(headers: Sequence[str], *, friendly: bool, known: Mapping[str, 
         names.append(kept.get(header, unique))
         used.add(names[-1].casefold())
     return tuple(names)
+
+
+def is_name_of(name: str, header: str) -> bool:
+    """Return whether a column with a technical header may have a name: its own one, or that with a number."""
+    own = _column_name(header, 1, friendly=False)
+    number = re.search(r"_[0-9]+$", name)
+    return name == _fitted(own) or (number is not None and name == _fitted(own, number.group()))
 
 
 def _column_name(header: str, position: int, *, friendly: bool) -> str:

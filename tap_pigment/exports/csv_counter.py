@@ -59,6 +59,7 @@ class CsvCounter:
         self._start = b""
         self._has_header = False
         self._held_mark: bytes | None = b""
+        self._mark_bytes = 0
         self._last_byte = b"\n"
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
@@ -71,7 +72,8 @@ class CsvCounter:
                 self._held_mark = chunk
                 return
             self._held_mark = None
-            chunk = chunk.removeprefix(_BYTE_ORDER_MARK)
+            self._mark_bytes = len(_BYTE_ORDER_MARK) if chunk.startswith(_BYTE_ORDER_MARK) else 0
+            chunk = chunk[self._mark_bytes :]
         if not chunk:
             return
         if not self.is_irregular:
@@ -144,6 +146,21 @@ class CsvCounter:
             field.encode("utf-8", "surrogateescape").decode("utf-8")
         # A blank line is one blank field, for which csv has no field at all.
         return tuple(fields) or ("",)
+
+    @property
+    def header_line(self) -> bytes:
+        """The first line with its line end, if it has one, and without a byte order mark before it."""
+        end = 0
+        for number, run in enumerate(self._start.split(b'"')):
+            if number % 2 == 0 and b"\n" in run:
+                return self._start[: end + run.index(b"\n") + 1]
+            end += len(run) + 1
+        return self._start
+
+    @property
+    def header_bytes(self) -> int:
+        """How many bytes come before the first row: the first line, and a byte order mark before it."""
+        return self._mark_bytes + len(self.header_line)
 
     @property
     def rows(self) -> int:

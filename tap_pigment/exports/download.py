@@ -20,6 +20,7 @@ from tap_pigment.pigment import RetriableResponseError, export_chunks, missing_e
 if TYPE_CHECKING:
     import logging
     from collections.abc import Iterator
+    from hashlib import _Hash
     from pathlib import Path
 
     from requests import Response
@@ -32,6 +33,14 @@ _MIN_TRIES_TO_ACCEPT = 2
 
 
 @dataclass(frozen=True)
+class ExportPart:
+    """A part of an export: its name in messages, and the number of its rows."""
+
+    name: str
+    rows: int
+
+
+@dataclass(frozen=True)
 class ExportFile:
     """A complete export on disk.
 
@@ -41,7 +50,8 @@ class ExportFile:
         header: The fields of its first line.
         received_at: When its response began to arrive.
         response: The response, closed.
-        sha256: The SHA-256 of the file in hexadecimal; None if it is not needed.
+        digest: The running SHA-256 of the file; None if it is not needed.
+        parts: The parts whose rows the file holds, in their order; none if it was exported in one.
     """
 
     path: Path
@@ -49,7 +59,21 @@ class ExportFile:
     header: tuple[str, ...]
     received_at: datetime
     response: Response
-    sha256: str | None = None
+    digest: _Hash | None = None
+    parts: tuple[ExportPart, ...] = ()
+
+    @property
+    def sha256(self) -> str | None:
+        """The SHA-256 of the file in hexadecimal; None if it is not needed."""
+        return self.digest.hexdigest() if self.digest else None
+
+    def place_of(self, row: int) -> str:
+        """Return how messages name a row, which is numbered from 1: by its number in its part, if there are parts."""
+        for part in self.parts:
+            if row <= part.rows:
+                return f"row {row:,} of {part.name}"
+            row -= part.rows
+        return f"row {row:,}"
 
     def delete(self) -> None:
         """Delete the file, and every file beside it whose name differs only in its suffixes.
@@ -64,7 +88,13 @@ class ExportFile:
 
 
 class DownloadProgress(Protocol):
-    """Keeps track of a download."""
+    """Keeps track of the download of a stream.
+
+    Attributes:
+        name: The stream's name.
+    """
+
+    name: str
 
     def begin_try(self) -> None:
         """Note that the export is requested, again or for the first time."""
@@ -120,7 +150,7 @@ class ExportDownloader:
             raise _incomplete(request, response, "it does not end with a line end", MissingFinalNewlineError)
 
         try:
-            accepted = self._client.fetch(request, receive, phase=request.subject, on_try=progress.begin_try)
+            accepted = self._client.fetch(request, receive, phase=progress.name, on_try=progress.begin_try)
         except MissingFinalNewlineError:
             sizes = {file.counts.size_bytes for file in unended}
             if not (len(unended) == tries >= _MIN_TRIES_TO_ACCEPT and len(sizes) == 1):
@@ -168,7 +198,7 @@ class ExportDownloader:
                 body.close()
             path.unlink(missing_ok=True)
             raise
-        return ExportFile(path, counts, header, received_at, response, digest.hexdigest() if digest else None)
+        return ExportFile(path, counts, header, received_at, response, digest)
 
     def _chunks(self, response: Response, request: ApiRequest) -> Iterator[bytes]:
         """Yield the decompressed body of a response.

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from tap_pigment.columns import FALSE, TRUE, Column, ColumnType
 from tap_pigment.errors import CellTypeError, KeysNotUniqueError, counted
-from tap_pigment.exports.sql import cell, exceeds_64_bits, fits, holds_misfit, holds_nul, key_cell, quick_hash
+from tap_pigment.exports.sql import (
+    cell,
+    content_hash,
+    exceeds_64_bits,
+    fits,
+    holds_misfit,
+    holds_nul,
+    key_cell,
+    quick_hash,
+)
 from tap_pigment.exports.table import ExportTable, read_strictly
 
 if TYPE_CHECKING:
@@ -123,9 +133,9 @@ def _raise_misfit(table: ExportTable, columns: Sequence[Column]) -> None:
     )
     others = f" ({count:,} rows in all)" if count > 1 else ""
     raise CellTypeError(
-        f"{table.name}: column {column.name}, row {row:,}: the cell is {'blank, and so ' if is_blank else ''}"
-        f"{_MISFITS[column.type]}{others}. Nothing was emitted. Set stream_overrides.{table.name}.types to "
-        f'{{"{column.name}": "text"}}, or correct the cell in Pigment.'
+        f"{table.name}: column {column.name}, {table.file.place_of(row)}: the cell is "
+        f"{'blank, and so ' if is_blank else ''}{_MISFITS[column.type]}{others}. Nothing was emitted. Set "
+        f'stream_overrides.{table.name}.types to {{"{column.name}": "text"}}, or correct the cell in Pigment.'
     )
 
 
@@ -137,19 +147,89 @@ def _check_uniqueness(table: ExportTable, key: Sequence[Column]) -> None:
     """
     named = ", ".join(f"{key_cell(column)} AS key_{place}" for place, column in enumerate(key))
     names = ", ".join(f"key_{place}" for place in range(len(key)))
-    shared, first = table.database.row(
+    shared, first, shared_in_part, overlapping_first, overlapping_second = table.database.row(
         f"""
         WITH keys AS (SELECT row, {named} FROM {table.numbered()}),
-             groups AS (SELECT count(*) AS rows, min(row) AS first FROM keys GROUP BY {names})
-        SELECT sum(rows), min(first) + 1 FROM groups WHERE rows > 1
+             in_parts AS (
+                 SELECT {names}, count(*) AS rows, min(row) AS first FROM {_with_part("keys", table)}
+                 GROUP BY {names}, part
+             ),
+             groups AS (
+                 SELECT sum(rows) AS rows, max(rows) AS rows_in_part, list_sort(list(first)) AS firsts
+                 FROM in_parts GROUP BY {names} HAVING sum(rows) > 1
+             )
+        SELECT sum(rows), min(firsts[1]) + 1, count_if(rows_in_part > 1), {_first_two("firsts")} FROM groups
         """
     )
-    if shared:
-        columns = ", ".join(column.name for column in key)
+    if not shared:
+        return
+    columns = ", ".join(column.name for column in key)
+    if shared_in_part:
         raise KeysNotUniqueError(
-            f"{table.name}: {shared:,} of {table.rows:,} rows share a key ({columns}), first at row {first:,}. Set "
-            f"stream_overrides.{table.name}.key_columns to the columns that identify a row, or to [] for none."
+            f"{table.name}: {shared:,} of {table.rows:,} rows share a key ({columns}), first at "
+            f"{table.file.place_of(first)}. Set stream_overrides.{table.name}.key_columns to the columns that identify "
+            "a row, or to [] for none."
         )
+    raise KeysNotUniqueError(
+        f"{table.name}: slices overlap: {shared:,} of {table.rows:,} rows share a key ({columns}) with a row of "
+        f"another slice, first {table.file.place_of(overlapping_first)} with "
+        f"{table.file.place_of(overlapping_second)}. Correct stream_overrides.{table.name}.slices, so that each row is "
+        "in one of them; or set key_columns to the columns that identify a row of all slices."
+    )
+
+
+def _with_part(rows: str, table: ExportTable) -> str:
+    """Return the relation of some rows that have their number as `row`, with the number of their part's first row."""
+    ends = accumulate(part.rows for part in table.file.parts)
+    starts = ", ".join(f"({start})" for start in sorted({0, *ends}))
+    return f"(SELECT * FROM {rows} ASOF JOIN (VALUES {starts}) AS parts (part) ON row >= part)"
+
+
+def _first_two(firsts: str) -> str:
+    """Return the SQL of the numbers, from 1, of the first two rows in different parts.
+
+    Args:
+        firsts: The sorted numbers of the first rows in each part, from 0.
+    """
+    return ", ".join(
+        f"arg_min({firsts}[{place}] + 1, {firsts}[1]) FILTER (WHERE len({firsts}) > 1)" for place in (1, 2)
+    )
+
+
+def overlap_warning(table: ExportTable, columns: Sequence[Column], occurrences: str | None) -> str | None:
+    """Return a warning of rows that are identical in different parts of an export, or None if there are none.
+
+    Args:
+        table: The export.
+        columns: The columns that are emitted.
+        occurrences: The table of the numbers of identical rows; None if the rows have a key, or none are identical.
+    """
+    if occurrences is None or not table.file.parts:
+        return None
+    rows, first, second = table.database.row(
+        f"""
+        WITH identical AS (
+                 SELECT row, {content_hash(columns)} AS content FROM {table.numbered()}
+                 WHERE row IN (SELECT row FROM {occurrences})
+             ),
+             in_parts AS (
+                 SELECT content, count(*) AS rows, min(row) AS first FROM {_with_part("identical", table)}
+                 GROUP BY content, part
+             ),
+             groups AS (
+                 SELECT sum(rows) AS rows, list_sort(list(first)) AS firsts
+                 FROM in_parts GROUP BY content HAVING count(*) > 1
+             )
+        SELECT sum(rows), {_first_two("firsts")} FROM groups
+        """
+    )
+    if not rows:
+        return None
+    return (
+        f"{table.name}: {rows:,} rows are identical to a row of another slice, first {table.file.place_of(first)} and "
+        f"{table.file.place_of(second)}. They may be real, so all are emitted. If slices overlap, correct "
+        f"stream_overrides.{table.name}.slices."
+    )
 
 
 def nul_warning(table: ExportTable, columns: Sequence[Column]) -> str | None:
@@ -168,7 +248,8 @@ def nul_warning(table: ExportTable, columns: Sequence[Column]) -> str | None:
         return None
     others = f" ({rows:,} rows in all)" if rows > 1 else ""
     return (
-        f"{table.name}: column {columns[place - 1].name}, row {first:,}: the cell holds a NUL character{others}. "
+        f"{table.name}: column {columns[place - 1].name}, {table.file.place_of(first)}: the cell holds a NUL "
+        f"character{others}. "
         "PostgreSQL refuses it: set sanitize_null_text_characters: true in target-postgres, or correct the cell in "
         "Pigment."
     )

@@ -11,6 +11,7 @@ from tap_pigment.pigment.api import (
     BlockType,
     ColumnMetadata,
     Scope,
+    View,
     export_block,
 )
 from tap_pigment.pigment.client import PigmentClient
@@ -31,6 +32,7 @@ __all__ = [
     "PigmentClient",
     "RetriableResponseError",
     "Scope",
+    "View",
     "check_request_body",
     "export_block",
     "export_chunks",

@@ -48,6 +48,11 @@ class BlockType(Enum):
         self.label = label
         self.kind = kind
 
+    @classmethod
+    def of_label(cls, label: str) -> BlockType:
+        """Return the type with one of Pigment's names, such as `DimensionList`."""
+        return _TYPES_BY_LABEL[label]
+
 
 _TYPES_BY_LABEL = {block_type.label: block_type for block_type in BlockType}
 
@@ -70,6 +75,17 @@ class Block:
     type: BlockType
     application_id: str
     columns: tuple[ColumnMetadata, ...] = ()
+
+
+@dataclass(frozen=True)
+class View:
+    """A view, as its block's listing describes it; `type` says who sees it in Pigment: `Public` or `Personal`."""
+
+    id: str
+    name: str
+    type: str
+    block_id: str
+    application_id: str
 
 
 @dataclass(frozen=True)
@@ -187,6 +203,25 @@ def read_views(response: object, application_id: str) -> tuple[Block, ...]:
     request = list_views(application_id)
     return tuple(
         Block(_text(item, "id", request), _text(item, "name", request), BlockType.VIEW, application_id)
+        for item in _items(response, "views", request)
+    )
+
+
+def read_views_of_block(response: object, block: Block) -> tuple[View, ...]:
+    """Return the views of a response that lists those of one block.
+
+    Raises:
+        PigmentExportError: If the response is not a list of views.
+    """
+    request = list_views(block.application_id, block.id)
+    return tuple(
+        View(
+            _text(item, "id", request),
+            _text(item, "name", request),
+            _text(item, "type", request),
+            block.id,
+            block.application_id,
+        )
         for item in _items(response, "views", request)
     )
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
 
-    from tap_pigment.pigment.api import ApiRequest, Application, Block
+    from tap_pigment.pigment.api import ApiRequest, Application, Block, View
     from tap_pigment.pigment.request_stats import RequestStats
     from tap_pigment.settings import Settings
 
@@ -163,6 +163,14 @@ class PigmentClient:
             responses = [self._fetch_json(api.list_views(application_id, block.id)) for block in blocks]
         views = [view for response in responses for view in api.read_views(response, application_id)]
         return tuple({view.id: view for view in views}.values())
+
+    def views_of_block(self, block: Block) -> tuple[View, ...]:
+        """Return the views of a block: only such a listing shows which block a view belongs to.
+
+        Raises:
+            PigmentError: If they cannot be listed.
+        """
+        return api.read_views_of_block(self._fetch_json(api.list_views(block.application_id, block.id)), block)
 
     def _fetch_json(self, request: ApiRequest) -> object:
         return self.fetch(request, lambda response: read_json(response, request), phase="metadata")

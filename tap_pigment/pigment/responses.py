@@ -73,7 +73,7 @@ _MEANINGS: Mapping[tuple[Scope, int], tuple[type[PigmentError], str]] = {
         NotFoundError,
         (
             "the block no longer exists in Pigment (404). Discover again to refresh the catalog (Meltano: add "
-            "--refresh-catalog)."
+            "--refresh-catalog), or correct the block's id and block_type if stream_overrides has them."
         ),
     ),
     (Scope.EXPORT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE): (
@@ -153,11 +153,14 @@ def response_error(
         )
     else:
         refused = (
-            f"Pigment refuses the request ({status}). Check application_id, and stream_overrides.<stream>.request if "
-            "it is set."
+            f"Pigment refuses the request ({status}). Check application_id, and request and block_type in "
+            "stream_overrides if they are set."
         )
         error_class, meaning = _MEANINGS.get((request.scope, status), (RequestRefusedError, refused))
-    return error_class(f"{request.subject}: {meaning}{_quoted(text, keys)}")
+    error = error_class(f"{request.subject}: {meaning}{_quoted(text, keys)}")
+    if isinstance(error, RequestRefusedError):
+        error.is_about_body = status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}
+    return error
 
 
 def _quoted(text: str, keys: Collection[str]) -> str:

@@ -8,12 +8,21 @@ from tap_pigment.settings.environment import (
     use_known_log_level,
 )
 from tap_pigment.settings.model import Settings, StoreAddress, StreamOverride, ignoring_activation
-from tap_pigment.settings.schema import BLOCK_TYPES, COLUMN_TYPES, SETTINGS, ChangeDetection, Headers, OnStreamError
+from tap_pigment.settings.schema import (
+    BLOCK_TYPES,
+    COLUMN_TYPES,
+    METADATA_STREAMS,
+    SETTINGS,
+    ChangeDetection,
+    Headers,
+    OnStreamError,
+)
 from tap_pigment.settings.validation import config_errors, is_loopback, readable_schema_error
 
 __all__ = [
     "BLOCK_TYPES",
     "COLUMN_TYPES",
+    "METADATA_STREAMS",
     "SETTINGS",
     "ChangeDetection",
     "Headers",

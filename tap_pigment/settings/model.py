@@ -6,21 +6,39 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tap_pigment.settings.schema import SETTINGS, ChangeDetection, Headers, OnStreamError
+from tap_pigment.settings.schema import METADATA_STREAMS, SETTINGS, ChangeDetection, Headers, OnStreamError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+ALL_APPLICATIONS = "*"
+
+
 @dataclass(frozen=True)
 class StreamOverride:
-    """The settings of one stream; None where nothing is set."""
+    """The settings of one stream; None where nothing is set.
+
+    With `block_type`, its key is the id of a block that need not be listed.
+    """
 
     name: str | None = None
     headers: Headers | None = None
     key_columns: tuple[str, ...] | None = None
     types: Mapping[str, str] = field(default_factory=dict)
     request: Mapping[str, Any] = field(default_factory=dict)
+    slices: tuple[Mapping[str, Any], ...] = ()
+    block_type: str | None = None
+
+    @property
+    def request_bodies(self) -> tuple[Mapping[str, Any], ...]:
+        """The raw request body of each part of the export: `request`, or each of `slices` merged over it."""
+        return tuple({**self.request, **body} for body in self.slices) or (self.request,)
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """The name of each part of the export in messages, such as `slices[2]`; "" for an export in one part."""
+        return tuple(f"slices[{number}]" for number in range(len(self.slices))) or ("",)
 
 
 @dataclass(frozen=True)
@@ -57,7 +75,9 @@ class Settings:
     exclude: tuple[str, ...]
     headers: Headers
     infer_types: bool
+    column_titles: bool
     stream_overrides: Mapping[str, StreamOverride]
+    metadata_streams: bool
     request_timeout_seconds: int
     max_export_seconds: int
     max_retries: int
@@ -87,9 +107,12 @@ class Settings:
             exclude=tuple(value["exclude"]),
             headers=Headers(value["headers"]),
             infer_types=value["infer_types"],
+            column_titles=value["column_titles"],
             stream_overrides={
-                stream: _stream_override(override or {}) for stream, override in value["stream_overrides"].items()
+                _override_key(stream, override or {}): _stream_override(override or {})
+                for stream, override in value["stream_overrides"].items()
             },
+            metadata_streams=value["metadata_streams"],
             request_timeout_seconds=value["request_timeout_seconds"],
             max_export_seconds=value["max_export_seconds"],
             max_retries=value["max_retries"],
@@ -110,9 +133,19 @@ class Settings:
         return replace(self, change_detection=ChangeDetection.NONE, activates_versions=True)
 
     @property
+    def reserved_names(self) -> frozenset[str]:
+        """The stream names that no block may have, because metadata streams have them."""
+        return frozenset(METADATA_STREAMS if self.metadata_streams else ())
+
+    @property
     def applications_in_names(self) -> bool:
         """Whether stream names begin with the application's name."""
-        return len(self.application_ids) > 1
+        return self.takes_all_applications or len(self.application_ids) > 1
+
+    @property
+    def takes_all_applications(self) -> bool:
+        """Whether every application that the key sees is extracted."""
+        return self.application_ids == (ALL_APPLICATIONS,)
 
 
 def ignoring_activation(config: Mapping[str, Any]) -> str | None:
@@ -143,6 +176,11 @@ def application_ids(config: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*([single] if single else []), *several]))
 
 
+def _override_key(key: str, override: Mapping[str, Any]) -> str:
+    """Return the key of an override; ids of blocks are compared with those of Pigment, which are in lower case."""
+    return key.lower() if override.get("block_type") else key
+
+
 def _stream_override(override: Mapping[str, Any]) -> StreamOverride:
     keys = override.get("key_columns")
     return StreamOverride(
@@ -151,4 +189,6 @@ def _stream_override(override: Mapping[str, Any]) -> StreamOverride:
         key_columns=None if keys is None else tuple(keys),
         types=override.get("types") or {},
         request=override.get("request") or {},
+        slices=tuple(override.get("slices") or ()),
+        block_type=override.get("block_type"),
     )

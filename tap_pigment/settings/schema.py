@@ -31,6 +31,7 @@ class OnStreamError(StrEnum):
 
 BLOCK_TYPES = ["DimensionList", "TransactionList", "Table", "Metric", "View"]
 COLUMN_TYPES = ["text", "number", "integer", "boolean", "date"]
+METADATA_STREAMS = ["pigment_applications", "pigment_blocks", "pigment_views"]
 
 _STREAM_OVERRIDE = th.ObjectType(
     th.Property(
@@ -46,6 +47,8 @@ _STREAM_OVERRIDE = th.ObjectType(
         title="Column types",
     ),
     th.Property("request", th.ObjectType(additional_properties=True), title="Request body"),
+    th.Property("slices", th.ArrayType(th.ObjectType(additional_properties=True, nullable=False)), title="Slices"),
+    th.Property("block_type", th.StringType(allowed_values=BLOCK_TYPES), title="Block type"),
     additional_properties=False,
 )
 
@@ -69,13 +72,19 @@ SETTINGS = th.PropertiesList(
         "application_id",
         th.StringType(min_length=1),
         title="Application ID",
-        description="The Pigment application to extract from. This or `application_ids` is required.",
+        description=(
+            "The Pigment application to extract from. This or `application_ids` is required, unless `stream_overrides` "
+            "has a `block_type`."
+        ),
     ),
     th.Property(
         "application_ids",
         th.ArrayType(th.StringType(nullable=False, min_length=1)),
         title="Application IDs",
-        description="Several applications to extract from; stream names then begin with the application's name.",
+        description=(
+            'Several applications to extract from, or `["*"]` for every one that the key sees; stream names then begin '
+            "with the application's name."
+        ),
     ),
     th.Property(
         "api_url",
@@ -120,13 +129,35 @@ SETTINGS = th.PropertiesList(
         description="Learn column types from the first rows of each export. If false, every column is text.",
     ),
     th.Property(
+        "column_titles",
+        th.BooleanType(nullable=False),
+        default=False,
+        title="Column titles",
+        description=(
+            "Give columns with technical names their display names as `title` in the schema. Discovery then sends one "
+            "more request per block, and reads only the header."
+        ),
+    ),
+    th.Property(
         "stream_overrides",
         th.ObjectType(additional_properties=_STREAM_OVERRIDE),
         default={},
         title="Stream overrides",
         description=(
             "By stream name or block id: `name`, `headers`, `key_columns` (`[]` for none), `types` (column to `text`, "
-            "`number`, `integer`, `boolean` or `date`) and `request` (raw request body, for filters and scenarios)."
+            "`number`, `integer`, `boolean` or `date`), `request` (raw request body, for filters and scenarios), "
+            "`slices` (raw request bodies of a large export in parts) and, by block id, `block_type` (of a block that "
+            "need not be listed)."
+        ),
+    ),
+    th.Property(
+        "metadata_streams",
+        th.BooleanType(nullable=False),
+        default=False,
+        title="Metadata streams",
+        description=(
+            "Extract what Pigment lists, too: `pigment_applications`, `pigment_blocks` and `pigment_views`, which "
+            "takes one more request per block."
         ),
     ),
     th.Property(

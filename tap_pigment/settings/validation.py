@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from tap_pigment.columns import DELETED_AT
 from tap_pigment.redaction import redacted
-from tap_pigment.settings.model import application_ids
+from tap_pigment.settings.model import ALL_APPLICATIONS, application_ids
 from tap_pigment.settings.schema import SETTINGS, ChangeDetection
 
 if TYPE_CHECKING:
@@ -27,22 +27,13 @@ _REQUIRED = re.compile(r"'(.*)' is a required property")
 _QUOTED = re.compile(r"'([^']*)'")
 _OR_NULL = ", 'null'"
 _BATCH_MEMBERS = {"encoding": "format", "storage": "root"}
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _STREAM_OVERRIDE_MEMBERS = SETTINGS["properties"]["stream_overrides"]["additionalProperties"]["properties"]
 
 
 def config_errors(config: Mapping[str, Any]) -> list[str]:
     """Return a message for each rule that a config breaks, beyond those of its JSON schema."""
-    found = []
-    if not application_ids(config):
-        found.append(
-            "'application_id' is a required property: set it (or 'application_ids') to the id of the Pigment "
-            "application to extract from."
-        )
-    found += [
-        f"{name}: it holds an API key. Set it to the id in the address of Pigment's screens."
-        for name in ("application_id", "application_ids")
-        if _KEY_START in str(config.get(name))
-    ]
+    found = _application_problems(config)
     found += [
         f"{name}: it holds a control character, such as a line end or NUL. Remove it."
         for name, texts in _names_of_places(config).items()
@@ -79,6 +70,51 @@ def config_errors(config: Mapping[str, Any]) -> list[str]:
     if config.get("change_detection") == ChangeDetection.ROW:
         found += _map_problems(config.get("stream_maps") or {})
     return found
+
+
+def _application_problems(config: Mapping[str, Any]) -> list[str]:
+    """Return a message for each rule about applications, and about blocks that need none, that a config breaks."""
+    found = []
+    by_id = _overrides_with_block_type(config)
+    if not application_ids(config) and not by_id:
+        found.append(
+            "'application_id' is a required property: set it (or 'application_ids') to the id of the Pigment "
+            "application to extract from."
+        )
+    found += [
+        f"{name}: it holds an API key. Set it to the id in the address of Pigment's screens."
+        for name in ("application_id", "application_ids")
+        if _KEY_START in str(config.get(name))
+    ]
+    if config.get("application_id") == ALL_APPLICATIONS:
+        found.append('application_id: "*" is not an id. For every application, set application_ids to ["*"] instead.')
+    elif ALL_APPLICATIONS in (config.get("application_ids") or ()) and len(application_ids(config)) > 1:
+        found.append(
+            'application_ids: "*" already means every application that the key sees. Remove the other ids, and '
+            "application_id."
+        )
+    if config.get("metadata_streams") and by_id and not application_ids(config):
+        found.append(
+            "metadata_streams: no application is set, so there is nothing to list. Set application_id or "
+            "application_ids, or remove metadata_streams."
+        )
+    found += [
+        f"stream_overrides.{key}: it has a block_type, so its key must be the id of a block, and {key} is not a UUID. "
+        "Set it to the id, or remove block_type."
+        for key in by_id
+        if not _UUID.fullmatch(key)
+    ]
+    return found
+
+
+def _overrides_with_block_type(config: Mapping[str, Any]) -> list[str]:
+    """Return the keys of the overrides that name the type of a block; what is malformed, the schema complains of."""
+    overrides = config.get("stream_overrides")
+    return [
+        key
+        for key, override in (overrides.items() if isinstance(overrides, dict) else ())
+        if isinstance(override, dict) and override.get("block_type")
+    ]
 
 
 def _names_of_places(config: Mapping[str, Any]) -> dict[str, list[str]]:

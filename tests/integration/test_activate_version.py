@@ -330,12 +330,18 @@ def test_one_line_of_code_sends_it_and_follows_the_records() -> None:
         (path.name, line.strip())
         for path in sorted(Path(tap_pigment.__file__).parent.rglob("*.py"))
         for line in path.read_text("utf-8").splitlines()
-        if "_activate_version_message(" in line or "ActivateVersionMessage" in line or "self._emit(" in line
+        if "_activate_version_message(" in line
+        or "ActivateVersionMessage" in line
+        or "self._emit(" in line
+        or "self._write_activation_and_state(" in line
     ]
 
     assert lines == [
+        ("metadata_streams.py", "self._emit(rows, listed_at, progress)"),
+        ("metadata_streams.py", "self._write_activation_and_state(Bookmark(len(rows)), activates=activates)"),
+        ("pigment_stream.py", "self._write_activate_version_message(self._stream_version)"),
         ("streams.py", "self._emit(plan, progress)"),
-        ("streams.py", "self._write_activate_version_message(self._stream_version)"),
+        ("streams.py", "self._write_activation_and_state(plan.bookmark, activates=plan.activates)"),
     ]
 
 

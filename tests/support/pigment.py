@@ -59,13 +59,14 @@ class CutError(Exception):
 
 
 class Pigment:
-    """One application: its blocks, the requests that arrived, and the responses to send instead of the normal ones.
+    """An application, and others if a test adds them: blocks, requests that arrived, and responses to send.
 
     Attributes:
         applications: The listing of applications.
         blocks: The blocks, by id.
         views: The listing of views.
         exports: The body of each export, by id of its block or view.
+        application_answers: The responses to send instead of the listings of an application, by its id.
         requests: The requests that arrived, in their order.
         url: The address; set by whoever serves it.
     """
@@ -75,7 +76,10 @@ class Pigment:
         self.blocks: dict[str, dict[str, Any]] = {}
         self.views: list[dict[str, str]] = []
         self.exports: dict[str, bytes] = {}
+        self.application_answers: dict[str, Answer] = {}
         self.requests: list[SentRequest] = []
+        self._listed: dict[str, Sequence[str]] = {}
+        self._hidden: set[str] = set()
         self._next_exports: deque[Answer] = deque()
         self._next_listings: deque[Answer] = deque()
         self._always: dict[str, Answer] = {}
@@ -94,6 +98,20 @@ class Pigment:
     def add_list(self, name: str, csv: str | bytes, **more: Any) -> str:  # noqa: ANN401 - JSON.
         """Add a dimension list and return its id."""
         return self.add(name, "DimensionList", csv, **more)
+
+    def add_application(self, name: str, *, blocks: Sequence[str] = (), shared: Sequence[str] = ()) -> str:
+        """Add an application and return its id.
+
+        Args:
+            name: Its name.
+            blocks: The ids of blocks that it lists, and the first application no longer does.
+            shared: The ids of blocks that both list.
+        """
+        application_id = f"0a000000-0000-4000-8000-{len(self.applications) + 1:012x}"
+        self.applications.append({"id": application_id, "name": name})
+        self._listed[application_id] = (*blocks, *shared)
+        self._hidden.update(blocks)
+        return application_id
 
     def add_view(self, name: str, csv: str | bytes) -> str:
         """Add a view and return its id."""
@@ -147,11 +165,16 @@ class Pigment:
         return Answer(404) if export is None else Answer(body=export, headers=CSV)
 
     def _listing(self, request: SentRequest) -> Answer:
+        [application_id] = request.query.get("applicationId", [""])
+        if application_id in self.application_answers:
+            return self.application_answers[application_id]
         match request.path.rpartition("/")[2]:
             case "applications":
                 return _json(self.applications)
-            case "blocks" if request.query.get("applicationId") == [APPLICATION_ID]:
-                return _json(list(self.blocks.values()))
+            case "blocks" if application_id == APPLICATION_ID:
+                return _json([block for key, block in self.blocks.items() if key not in self._hidden])
+            case "blocks" if application_id in self._listed:
+                return _json([self.blocks[key] for key in self._listed[application_id]])
             case "views":
                 return _json(self.views)
             case _:

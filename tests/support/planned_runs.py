@@ -68,7 +68,7 @@ class PlannedRuns:
     ) -> Iterator[SyncPlan]:
         """Give the plan of a run from a state."""
         content = csv_bytes([["a", "b"], *rows], quoting=quoting)
-        file = replace(export_file(self._folder, content), sha256=hashlib.sha256(content).hexdigest())
+        file = replace(export_file(self._folder, content), digest=hashlib.sha256(content))
         run = StreamRun(
             name="plan",
             columns=COLUMNS,

@@ -122,8 +122,12 @@ def test_capabilities_equal_those_of_the_tap(about: Mapping[str, Any], extractor
     assert sorted(extractor["capabilities"]) == sorted(about["capabilities"])
 
 
-def test_either_application_setting_is_required(extractor: Mapping[str, Any]) -> None:
-    assert extractor["settings_group_validation"] == [["api_key", "application_id"], ["api_key", "application_ids"]]
+def test_an_application_or_overrides_are_required(extractor: Mapping[str, Any]) -> None:
+    assert extractor["settings_group_validation"] == [
+        ["api_key", "application_id"],
+        ["api_key", "application_ids"],
+        ["api_key", "stream_overrides"],
+    ]
 
 
 def test_secrets_of_all_plugins_are_sensitive(project: Mapping[str, Any]) -> None:

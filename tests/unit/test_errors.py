@@ -1,5 +1,7 @@
 """The texts of errors: one line each, whatever they quote."""
 
+import pytest
+
 from tap_pigment.errors import CatalogError, PigmentError, StreamsFailedError
 
 
@@ -24,3 +26,19 @@ def test_failed_streams_are_one_line_each() -> None:
         "  a           column x\\ny is missing",
         "  long\\nname  disk full",
     ]
+
+
+@pytest.mark.parametrize(
+    ("failures", "streams", "title"),
+    [
+        ({"a": "gone"}, 2, "1 of 2 streams and 1 application failed. The others are complete."),
+        ({"a": "gone"}, 1, "1 of 1 stream and 1 application failed."),
+        ({}, 2, "1 application failed. The others are complete."),
+        ({}, 0, "1 application failed."),
+    ],
+)
+def test_failed_applications_are_counted_beside_streams(failures: dict[str, str], streams: int, title: str) -> None:
+    error = StreamsFailedError(failures, streams, {"application HR": "not found"})
+
+    assert str(error).splitlines()[0] == title
+    assert str(error).splitlines()[-1] == "  application HR  not found"

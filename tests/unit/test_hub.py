@@ -229,8 +229,12 @@ def test_the_api_keys_and_nothing_else_are_sensitive_passwords() -> None:
     assert passwords == sensitive == {"api_key", "metadata_api_key"}
 
 
-def test_a_key_and_either_application_setting_are_required() -> None:
-    assert DEFINITION["settings_group_validation"] == [["api_key", "application_id"], ["api_key", "application_ids"]]
+def test_a_key_and_an_application_or_overrides_are_required() -> None:
+    assert DEFINITION["settings_group_validation"] == [
+        ["api_key", "application_id"],
+        ["api_key", "application_ids"],
+        ["api_key", "stream_overrides"],
+    ]
 
 
 # The other definitions of the tap

@@ -61,6 +61,8 @@ def test_json_has_the_numbers_of_the_table() -> None:
         "bytes": 310_200_000,
         "seconds": 1042.03,
         "tries": 2,
+        "part": 1,
+        "parts": 1,
         "result": "complete",
     }
     assert report["streams"][0]["deleted"] is None
@@ -77,6 +79,16 @@ def test_json_has_the_numbers_of_the_table() -> None:
         "seconds": 1043.5,
         "tries": 8,
     }
+
+
+def test_a_stream_in_parts_shows_how_far_its_download_came() -> None:
+    failed = progress("plan", part=3, parts=60, tries=6, seconds=9.96, result=Result.FAILED)
+
+    _, line, last = table_lines([failed], 10)
+
+    assert line == "plan               0             0 B     10.0      6  failed, part 3 of 60"
+    assert last.endswith("1 failed")
+    assert (failed.to_json()["part"], failed.to_json()["parts"]) == (3, 60)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +112,12 @@ def test_sizes_have_a_unit(size_bytes: int, text: str) -> None:
     [
         (Stage.DOWNLOADING, {}, "waiting for Pigment's response, 12 s"),
         (Stage.DOWNLOADING, {"received_bytes": 34_500_000}, "34.5 MB received so far, 12 s"),
+        (Stage.DOWNLOADING, {"part": 3, "parts": 60}, "part 3 of 60, waiting for Pigment's response, 12 s"),
+        (
+            Stage.DOWNLOADING,
+            {"part": 3, "parts": 60, "received_bytes": 34_500_000, "bytes_before": 1_000},
+            "part 3 of 60, 34.5 MB received so far, 12 s",
+        ),
         (Stage.VALIDATING, {}, "validating, 12 s"),
         (Stage.EMITTING, {"rows": 3_000_000, "emitted_rows": 1_200}, "1,200 of 3,000,000 rows emitted so far, 12 s"),
     ],
@@ -131,6 +149,21 @@ def test_a_download_is_reported_when_it_begins_and_when_it_has_arrived(caplog: p
         "gl: export 2 of 2 begins",
         "gl: export 2 of 2 arrived: 1.5 MB in 4.0 s (2 tries)",
     ]
+
+
+def test_bytes_and_tries_of_all_parts_are_added_up(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    stream = progress("gl")
+
+    with stream.downloading():
+        for part, tries in ((1, [9]), (1, [5, 700]), (2, [30])):  # The first begins once more.
+            stream.begin_part(part, 2)
+            for size_bytes in tries:
+                stream.begin_try()
+                stream.add_received(size_bytes)
+
+    assert (stream.received_bytes, stream.tries) == (730, 4)
+    assert caplog.messages[-1] == "gl: export arrived: 730 B in 0.0 s (2 parts, 4 tries)"
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,20 @@ def test_two_streams_of_one_name_are_an_error() -> None:
         stream_sources([SALES, COUNTRIES], {}, settings(stream_overrides=overrides))
 
 
+def test_an_override_cannot_take_the_name_of_a_metadata_stream() -> None:
+    overrides = {"sales_eu": {"name": "Pigment_Views"}}
+
+    with pytest.raises(SettingsError, match=r"^stream_overrides: two streams have the name Pigment_Views"):
+        stream_sources([SALES], {}, settings(stream_overrides=overrides, metadata_streams=True))
+
+
+def test_nothing_is_included_on_purpose_only_with_metadata_streams() -> None:
+    assert included_sources([SALES], {}, settings(include=[], metadata_streams=True)) == ((), ())
+    for others in (settings(include=[]), settings(include=["Sale"], metadata_streams=True)):
+        with pytest.raises(SettingsError, match=r"^No block is extracted"):
+            included_sources([SALES], {}, others)
+
+
 @pytest.mark.parametrize(
     ("include", "exclude", "expected"),
     [
@@ -83,6 +97,23 @@ def test_block_types_select_blocks() -> None:
 
     assert [source.block.id for source in found] == ["id-2"]
     assert idle == ()
+
+
+def test_block_that_is_given_by_its_id_needs_no_block_type() -> None:
+    given = settings(stream_overrides={"id-1": {"block_type": "Table"}}, block_types=["DimensionList"])
+
+    found, _ = included_sources([SALES, COUNTRIES], {}, given)
+
+    assert [source.block.id for source in found] == ["id-1", "id-2"]
+
+
+def test_block_that_is_not_listed_has_kind_and_id_as_its_name() -> None:
+    block = Block("0a1b2c3d-0000", "", BlockType.VIEW, "")
+    overrides = {"0a1b2c3d-0000": {"block_type": "View"}}
+
+    [found] = stream_sources([block], {"app-1": "Finance"}, settings(application_ids=["*"], stream_overrides=overrides))
+
+    assert found.name == "view_0a1b2c3d"
 
 
 def test_patterns_that_match_no_block_are_idle() -> None:
@@ -126,3 +157,15 @@ def test_request_of_an_override_is_merged_below_the_format_of_the_tap() -> None:
         "encoding": "Utf8WithoutBom",
         "friendlyHeaders": False,
     }
+
+
+def test_each_slice_has_a_request_of_its_own_above_that_of_the_override() -> None:
+    slices = ({"scenarios": ["s-1"]}, {"scenarios": ["s-2"], "metrics": []})
+    source = StreamSource(StreamName("sales"), SALES, StreamOverride(request={"metrics": ["m"]}, slices=slices))
+
+    requests = [export_request(source, settings(), part) for part in range(2)]
+
+    assert [request.subject for request in requests] == ["sales: slices[0]", "sales: slices[1]"]
+    bodies = [request.body or {} for request in requests]
+    assert [(body["scenarios"], body["metrics"]) for body in bodies] == [(["s-1"], ["m"]), (["s-2"], [])]
+    assert export_request(source, settings()) == requests[0]

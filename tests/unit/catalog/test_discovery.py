@@ -25,9 +25,10 @@ def definition(
     *rows: str,
     override: StreamOverride | None = None,
     metadata: tuple[ColumnMetadata, ...] = (),
+    name: str = "Plan",
     **settings: Any,  # noqa: ANN401 - JSON.
 ) -> StreamDefinition:
-    block = Block("id-1", "Plan", block_type, "app-1", metadata)
+    block = Block("id-1", name, block_type, "app-1", metadata)
     sample = ExportSample(tuple(header.split(";")), [row.split(";") for row in rows])
     source = StreamSource(StreamName("plan"), block, override or StreamOverride())
     return define(source, sample, Settings.from_config({"api_key": "k", "application_id": "app-1", **settings}), NAMES)
@@ -61,6 +62,49 @@ def test_all_columns_but_the_last_are_the_key_of_a_metric() -> None:
     found = definition(BlockType.METRIC, "Month_AAAAAA;Region_BBBBBB;Value_CCCCCC", "Jan;EU;1")
 
     assert found.key == RowKey(("Month_AAAAAA", "Region_BBBBBB"))
+
+
+SCENARIOS = StreamOverride(request={"scenarios": ["s-1", "s-2"]})
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Scenario_DDDDDD;Month_AAAAAA;Revenue_CCCCCC", "Month_AAAAAA;Revenue_CCCCCC;Scenario_DDDDDD"],
+)
+@pytest.mark.parametrize("block_type", [BlockType.TABLE, BlockType.METRIC])
+def test_the_scenario_column_belongs_to_the_key_wherever_it_stands(block_type: BlockType, header: str) -> None:
+    cells = {"Scenario_DDDDDD": ["Plan", "Fact"], "Month_AAAAAA": ["Jan", "Jan"], "Revenue_CCCCCC": ["1", "2"]}
+    rows = [";".join(cells[name][row] for name in header.split(";")) for row in (0, 1)]
+
+    found = definition(block_type, header, *rows, override=SCENARIOS, name="Revenue")
+
+    assert set(found.key.columns) == {"Scenario_DDDDDD", "Month_AAAAAA"}
+    assert {column.name: column.type for column in found.columns} == {
+        "Scenario_DDDDDD": ColumnType.TEXT,
+        "Month_AAAAAA": ColumnType.TEXT,
+        "Revenue_CCCCCC": ColumnType.NUMBER,
+    }
+
+
+def test_the_request_of_the_first_slice_shows_that_there_are_scenarios() -> None:
+    override = StreamOverride(slices=({"scenarios": ["s-1"]}, {"scenarios": ["s-2"]}))
+
+    found = definition(BlockType.TABLE, "Month_AAAAAA;Revenue_CCCCCC;Version_DDDDDD", "Jan;1;Plan", override=override)
+
+    assert found.key == RowKey(("Month_AAAAAA", "Version_DDDDDD"))
+
+
+def test_the_name_that_the_request_gives_the_scenario_column_is_found() -> None:
+    fields = [{"type": "ValueField", "sourceId": "m"}, {"type": "ScenarioField", "displayName": "Plan or fact"}]
+    override = StreamOverride(request={"fields": fields})
+
+    found = definition(BlockType.TABLE, "Month_AAAAAA;Revenue_CCCCCC;Odd_EEEEEE;Plan or fact", override=override)
+
+    assert found.key == RowKey(("Month_AAAAAA", "Plan or fact"))
+
+
+def test_a_last_column_that_is_no_metric_is_a_value_without_scenarios() -> None:
+    assert definition(BlockType.TABLE, "Month_AAAAAA;Revenue_CCCCCC;Version_DDDDDD").key == RowKey(("Month_AAAAAA",))
 
 
 def test_columns_that_metadata_marks_are_the_key() -> None:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING, Any
 
-from tap_pigment.catalog.selection import selected_columns
-from tap_pigment.columns import Column, ColumnType
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_pigment.catalog.blocks import StreamSource
+from tap_pigment.catalog.discovery import display_names
+from tap_pigment.catalog.selection import NarrowedExport, narrowed_export, selected_columns
+from tap_pigment.columns import Column, ColumnType, StreamName, column_names
 from tap_pigment.errors import CatalogError
+from tap_pigment.pigment import Block, BlockType
+from tap_pigment.settings import Settings, StreamOverride
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PROPERTIES = {
     "Code": {"type": ["string"]},
@@ -41,3 +52,122 @@ def test_missing_column_that_is_not_selected_is_no_error() -> None:
 
     assert len(columns) == 1
     assert unknown == ()
+
+
+NAMES = st.one_of(
+    st.sampled_from(["Plan", "plan", "PLAN", "plan_2", "a.b", "a_b", "a_b_2", "é", "", "x" * 70, "x" * 70 + "_AAAAAA"]),
+    st.text(max_size=4),
+)
+
+
+@given(st.data(), st.lists(NAMES, min_size=1, max_size=6, unique=True))
+def test_titles_never_decide_which_column_is_found(data: st.DataObject, header: list[str]) -> None:
+    shown = data.draw(st.lists(NAMES, min_size=len(header), max_size=len(header)))
+    live = data.draw(st.lists(st.one_of(st.sampled_from(header), NAMES), max_size=8, unique=True))
+    names = column_names(header, friendly=False)
+    columns = [
+        Column(name, text, ColumnType.TEXT, nullable=True, position=position)
+        for position, (name, text) in enumerate(zip(names, header, strict=True))
+    ]
+    headers = {column.name: column.header for column in columns if column.name != column.header}
+
+    found = [positions(names, {**titles, **headers}, live) for titles in ({}, display_names(columns, shown))]
+
+    assert found[0] == found[1]
+
+
+def test_a_display_name_that_looks_like_the_header_of_a_changed_name_is_no_title() -> None:
+    names = ["a_b", "plan_2", "code", "size"]
+    columns = [Column(name, name, ColumnType.TEXT, nullable=True, position=place) for place, name in enumerate(names)]
+
+    assert display_names(columns, ["a.b", "plan", "code", "Size"]) == {"code": "code", "size": "Size"}
+
+
+def positions(names: Sequence[str], titles: dict[str, str], header: Sequence[str]) -> dict[str, int | None]:
+    """Return the position of the column that is found for each name, in an export with technical headers."""
+    found: dict[str, int | None] = dict.fromkeys(names)
+    for name in names:
+        properties = {
+            other: {"type": ["string", "null"]} | ({"title": titles[other]} if other in titles else {})
+            for other in names
+        }
+        try:
+            [column], _ = selected_columns("plan", properties, [name], header, friendly=False)
+        except CatalogError:
+            continue
+        found[name] = column.position
+    return found
+
+
+@pytest.mark.parametrize("header", ["Plan", "a.b", "x" * 70])
+def test_a_renamed_column_is_found_by_the_header_in_its_title(header: str) -> None:
+    names = column_names([header.lower(), header.upper()], friendly=False)
+    properties = {
+        name: {"type": ["string"], "title": text}
+        for name, text in zip(names, [header.lower(), header.upper()], strict=True)
+    }
+
+    columns, _ = selected_columns("plan", properties, names, [header.upper(), header.lower()], friendly=False)
+
+    assert [(column.header, column.position) for column in columns] == [(header.lower(), 1), (header.upper(), 0)]
+
+
+# Narrowed exports
+
+
+def narrowed(
+    block_type: BlockType,
+    selected: Sequence[str],
+    request: dict[str, Any] | None = None,
+    **config: Any,  # noqa: ANN401 - JSON.
+) -> NarrowedExport | None:
+    """Return the narrowed export of a block whose columns are a, b and c."""
+    override = StreamOverride(request=request or {})
+    source = StreamSource(StreamName("plan"), Block("id-1", "Plan", block_type, "app-1"), override)
+    properties = {"a": {}, "b": {"title": "Display name"}, "c_2": {"title": "c"}, "contentHash": {}}
+    return narrowed_export(
+        source, properties, selected, Settings.from_config({"api_key": "k", "application_id": "app-1", **config})
+    )
+
+
+@pytest.mark.parametrize(
+    ("block_type", "selected", "properties"),
+    [
+        pytest.param(BlockType.DIMENSION_LIST, ["a", "b"], ["b"], id="the item comes by itself"),
+        pytest.param(BlockType.DIMENSION_LIST, ["b"], ["b"], id="a deselected item comes too"),
+        pytest.param(BlockType.DIMENSION_LIST, ["a"], [], id="only the item"),
+        pytest.param(BlockType.TRANSACTION_LIST, ["a", "b"], ["a", "b"], id="a transaction list has no item"),
+    ],
+)
+def test_only_selected_properties_are_requested(
+    block_type: BlockType, selected: list[str], properties: list[str]
+) -> None:
+    found = narrowed(block_type, selected)
+
+    assert found == NarrowedExport(tuple(properties), frozenset(selected))
+
+
+def test_a_property_is_requested_by_its_header() -> None:
+    found = narrowed(BlockType.DIMENSION_LIST, ["a", "c_2"])
+
+    assert found == NarrowedExport(("c",), frozenset({"a", "c"}))
+
+
+@pytest.mark.parametrize(
+    ("block_type", "selected", "options"),
+    [
+        pytest.param(BlockType.TABLE, ["a"], {}, id="table"),
+        pytest.param(BlockType.METRIC, ["a"], {}, id="metric"),
+        pytest.param(BlockType.VIEW, ["a"], {}, id="view"),
+        pytest.param(BlockType.DIMENSION_LIST, ["b", "c_2"], {}, id="only the item is deselected"),
+        pytest.param(BlockType.TRANSACTION_LIST, ["a"], {}, id="a single column"),
+        pytest.param(BlockType.DIMENSION_LIST, ["a"], {"headers": "friendly"}, id="display names"),
+        pytest.param(BlockType.DIMENSION_LIST, ["a"], {"request": {"propertyTechnicalNames": []}}, id="named"),
+    ],
+)
+def test_everything_is_requested_otherwise(block_type: BlockType, selected: list[str], options: dict[str, Any]) -> None:
+    assert narrowed(block_type, selected, **options) is None
+
+
+def test_a_null_in_the_request_names_no_properties() -> None:
+    assert narrowed(BlockType.DIMENSION_LIST, ["a"], {"propertyTechnicalNames": None}) is not None

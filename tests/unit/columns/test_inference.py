@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_pigment.columns import ColumnType, fits, infer_type, value_columns_start
+from tap_pigment.columns import (
+    ColumnType,
+    fits,
+    infer_type,
+    metric_value_column,
+    scenario_column,
+    value_columns_start,
+)
 
 
 @pytest.mark.parametrize(
@@ -72,3 +79,45 @@ def test_display_names_are_compared_with_their_suffix() -> None:
 
     assert value_columns_start(headers, friendly=True, metric_names={"SALES"}, list_names={"Month"}) == 2
     assert value_columns_start(headers, friendly=True, metric_names={"Sales abc123"}, list_names=set()) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        pytest.param(["month_AAAAAA", "sales_BBBBBB", "scenario_CCCCCC"], 2, id="last, with a usual name"),
+        pytest.param(["month_AAAAAA", "sales_BBBBBB", "_version_CCCCCC", "cost_DDDDDD"], 2, id="between metrics"),
+        pytest.param(["scenario_CCCCCC", "month_AAAAAA", "sales_BBBBBB"], None, id="in front, with a usual name"),
+        pytest.param(["version_CCCCCC", "month_AAAAAA", "sales_BBBBBB"], None, id="in front"),
+        pytest.param(["version_CCCCCC", "month_AAAAAA", "sales_BBBBBB", "odd_DDDDDD"], None, id="one on each side"),
+        pytest.param(["month_AAAAAA", "sales_BBBBBB", "odd_CCCCCC", "version_DDDDDD"], None, id="two behind"),
+        pytest.param(["month_AAAAAA", "sales_BBBBBB", "odd_CCCCCC", "_scenarios_DDDDDD"], 3, id="the usual one of two"),
+        pytest.param(["month_AAAAAA", "sales_BBBBBB", "odd_CCCCCC", "Plan or fact"], 3, id="the name in the request"),
+        pytest.param(["month_AAAAAA", "sales_BBBBBB", "headcount_CCCCCC"], None, id="only metrics behind"),
+        pytest.param(["sales_BBBBBB", "version_CCCCCC"], 1, id="no dimension"),
+    ],
+)
+def test_a_scenario_column_behind_the_first_metric_is_found(headers: list[str], expected: int | None) -> None:
+    metrics, lists = {"Sales", "Cost", "Headcount"}, {"Month", "Country", "Headcount"}
+    start = value_columns_start(headers, friendly=False, metric_names=metrics, list_names=lists)
+    assert start is not None
+
+    found = scenario_column(
+        headers, start, friendly=False, metric_names=metrics, list_names=lists, given_name="Plan or fact"
+    )
+
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "metric_name", "expected"),
+    [
+        pytest.param(["scenario_AAAAAA", "month_BBBBBB", "sales_CCCCCC"], "Sales", 2, id="last"),
+        pytest.param(["month_BBBBBB", "sales_CCCCCC", "version_AAAAAA"], "Sales", 1, id="in front of any scenario"),
+        pytest.param(["sales_BBBBBB", "sales_CCCCCC", "version_AAAAAA"], "Sales", 1, id="after a list of its name"),
+        pytest.param(["month_BBBBBB", "sales_CCCCCC", "scenario_AAAAAA"], "", 1, id="unknown, in front of Scenario"),
+        pytest.param(["month_BBBBBB", "version_AAAAAA", "sales_CCCCCC"], "", 2, id="unknown"),
+        pytest.param(["scenario_AAAAAA"], "", 0, id="alone"),
+    ],
+)
+def test_the_value_of_a_metric_with_scenarios_is_found(headers: list[str], metric_name: str, expected: int) -> None:
+    assert metric_value_column(headers, friendly=False, metric_name=metric_name) == expected

@@ -97,6 +97,14 @@ def test_a_name_with_a_suffix_is_not_used_twice() -> None:
     assert names[third_id] == "plan_3f2a9c1e_c0ffee00"
 
 
+def test_a_block_with_a_reserved_name_gets_a_suffix() -> None:
+    blocks = [NamedBlock(ID, "Pigment Blocks", "list"), NamedBlock(OTHER_ID, "Plan", "table")]
+
+    names = stream_names(blocks, {"pigment_blocks"})
+
+    assert names == {ID: "pigment_blocks_3f2a9c1e", OTHER_ID: "plan"}
+
+
 def test_ids_with_the_same_start_give_two_names() -> None:
     ids = ("3f2a9c1e-0000-4000-8000-000000000001", "3f2a9c1e-ffff-4000-8000-000000000001")
 

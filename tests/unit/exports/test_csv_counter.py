@@ -204,6 +204,22 @@ def test_the_header_is_the_first_line(content: bytes, header: tuple[str, ...]) -
     assert byte_by_byte(content).header == header
 
 
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"a;b\r\n1;2\r\n", b"a;b\r\n"),
+        (b'"a;\n""x""";b\n1;2\n', b'"a;\n""x""";b\n'),
+        (b"a;b", b"a;b"),
+        (b"\n1\n", b"\n"),
+    ],
+)
+@pytest.mark.parametrize("mark", [b"", BOM])
+def test_the_rows_begin_behind_the_header_line(content: bytes, line: bytes, mark: bytes) -> None:
+    for counter in (counted(mark + content), byte_by_byte(mark + content)):
+        assert counter.header_line == line
+        assert counter.header_bytes == len(mark + line)
+
+
 def test_a_header_that_is_not_utf8_is_an_error() -> None:
     with pytest.raises(UnicodeDecodeError):
         _ = counted(b"a;\xff\n").header

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,16 @@ from hypothesis import strategies as st
 
 from tap_pigment.columns import ColumnType, RowKey
 from tap_pigment.errors import CellTypeError, KeysNotUniqueError, MalformedExportError
-from tap_pigment.exports import KeptColumns, check_64_bits, nul_warning, validate
+from tap_pigment.exports import (
+    ExportFile,
+    ExportPart,
+    KeptColumns,
+    check_64_bits,
+    nul_warning,
+    overlap_warning,
+    validate,
+)
+from tap_pigment.output import number_identical_rows
 from tests.support.export_files import columns_of, csv_bytes, export_file, stream_database, validated_export
 from tests.unit.columns.cells import CELLS
 
@@ -247,6 +257,83 @@ def test_a_key_is_valid_exactly_where_it_is_unique(
         with pytest.raises(KeysNotUniqueError):
             check(session, folder, content, key=("a", "b"))
         assert check(session, folder, content)
+
+
+# Parts
+
+
+def in_parts(file: ExportFile, *rows: int) -> ExportFile:
+    """Return an export whose parts have so many rows."""
+    return replace(file, parts=tuple(ExportPart(f"slices[{number}]", count) for number, count in enumerate(rows)))
+
+
+def key_error(session: DuckDBSession, folder: Path, content: bytes, *rows: int) -> str:
+    """Return the error about the key of an export whose parts have so many rows."""
+    file = in_parts(export_file(folder, content), *rows)
+    with (
+        pytest.raises(KeysNotUniqueError) as caught,
+        validated_export(session, file, columns_of(file.header, key=("Code",)), RowKey(("Code",))),
+    ):
+        pass
+    return str(caught.value)
+
+
+def test_a_key_in_several_parts_is_named_by_the_first_two_of_its_places(session: DuckDBSession, tmp_path: Path) -> None:
+    content = b"Code;x\nA;1\nB;1\nC;1\nB;2\nD;1\nB;3\nC;2\n"
+
+    assert key_error(session, tmp_path, content, 0, 3, 0, 2, 2).startswith(
+        "plan: slices overlap: 5 of 7 rows share a key (Code) with a row of another slice, first row 2 of slices[1] "
+        "with row 1 of slices[3]. Correct "
+    )
+
+
+def test_a_key_that_repeats_within_a_part_is_no_overlap(session: DuckDBSession, tmp_path: Path) -> None:
+    content = b"Code;x\nA;1\nB;1\nA;2\nC;1\nC;2\n"
+
+    assert key_error(session, tmp_path, content, 2, 3) == (
+        "plan: 4 of 5 rows share a key (Code), first at row 1 of slices[0]. Set stream_overrides.plan.key_columns to "
+        "the columns that identify a row, or to [] for none."
+    )
+
+
+def test_a_cell_that_does_not_fit_is_named_by_its_place_in_its_part(session: DuckDBSession, tmp_path: Path) -> None:
+    file = in_parts(export_file(tmp_path, b"a\n1\n2\nx\n"), 2, 1)
+
+    with (
+        pytest.raises(CellTypeError, match=r"^plan: column a, row 1 of slices\[1\]: the cell is not a number"),
+        validated_export(session, file, columns_of(file.header, {"a": ColumnType.NUMBER}), RowKey()),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ((4, 3), "2 rows are identical to a row of another slice, first row 1 of slices[0] and row 2 of slices[1]. "),
+        ((2, 5), "4 rows are identical to a row of another slice, first row 1 of slices[0] and row 4 of slices[1]. "),
+        ((1, 6), "2 rows are identical to a row of another slice, first row 1 of slices[0] and row 5 of slices[1]. "),
+        ((7, 0), None),
+        ((), None),
+    ],
+)
+def test_rows_that_are_identical_in_two_parts_are_counted(
+    session: DuckDBSession, tmp_path: Path, rows: tuple[int, ...], expected: str | None
+) -> None:
+    file = in_parts(export_file(tmp_path, b"a;b\nA;1\nB;1\nC;1\nB;1\nD;1\nA;1\nE;1\n"), *rows)
+    columns = columns_of(file.header)
+
+    with validated_export(session, file, columns, RowKey()) as export:
+        warning = overlap_warning(export.table, columns, number_identical_rows(export, columns))
+
+    assert (warning or "").startswith(f"plan: {expected}" if expected else "")
+    assert (warning is None) is (expected is None)
+
+
+def test_an_export_without_identical_rows_has_no_overlap(session: DuckDBSession, tmp_path: Path) -> None:
+    file = in_parts(export_file(tmp_path, b"a\nA\nB\n"), 1, 1)
+
+    with validated_export(session, file, columns_of(file.header), RowKey()) as export:
+        assert overlap_warning(export.table, columns_of(file.header), None) is None
 
 
 # What is kept

@@ -33,7 +33,9 @@ def test_settings_that_are_not_set_have_their_defaults() -> None:
         exclude=(),
         headers=Headers.TECHNICAL,
         infer_types=True,
+        column_titles=False,
         stream_overrides={},
+        metadata_streams=False,
         request_timeout_seconds=60,
         max_export_seconds=3600,
         max_retries=3,
@@ -64,6 +66,8 @@ def test_settings_that_are_set_are_converted() -> None:
             "exclude": ["*old*"],
             "headers": "friendly",
             "infer_types": False,
+            "column_titles": True,
+            "metadata_streams": True,
             "request_timeout_seconds": 5,
             "max_export_seconds": 700,
             "max_retries": 0,
@@ -88,7 +92,9 @@ def test_settings_that_are_set_are_converted() -> None:
         exclude=("*old*",),
         headers=Headers.FRIENDLY,
         infer_types=False,
+        column_titles=True,
         stream_overrides={},
+        metadata_streams=True,
         request_timeout_seconds=5,
         max_export_seconds=700,
         max_retries=0,
@@ -111,7 +117,7 @@ def test_null_is_a_setting_that_is_not_set(setting: str) -> None:
     assert Settings.from_config({**CONFIG, setting: None}) == Settings.from_config(CONFIG)
 
 
-@pytest.mark.parametrize("field", ["name", "headers", "key_columns", "types", "request"])
+@pytest.mark.parametrize("field", ["name", "headers", "key_columns", "types", "request", "slices", "block_type"])
 def test_null_in_an_override_is_not_set_either(field: str) -> None:
     settings = Settings.from_config({**CONFIG, "stream_overrides": {"plan": {field: None}}})
 
@@ -126,9 +132,11 @@ def test_null_in_an_override_is_not_set_either(field: str) -> None:
         ({"name": "budget"}, StreamOverride(name="budget")),
         ({"headers": "friendly"}, StreamOverride(headers=Headers.FRIENDLY)),
         ({"key_columns": []}, StreamOverride(key_columns=())),
+        ({"block_type": "View"}, StreamOverride(block_type="View")),
         ({"key_columns": ["b", "a"]}, StreamOverride(key_columns=("b", "a"))),
         ({"types": {"a": "date"}}, StreamOverride(types={"a": "date"})),
         ({"request": {"scenarios": ["s-1"]}}, StreamOverride(request={"scenarios": ["s-1"]})),
+        ({"slices": [{"metrics": []}, {}]}, StreamOverride(slices=({"metrics": []}, {}))),
     ],
 )
 def test_an_override_is_read(override: dict[str, Any] | None, expected: StreamOverride) -> None:
@@ -188,3 +196,17 @@ def test_settings_cannot_be_changed() -> None:
 
     with pytest.raises(FrozenInstanceError):
         settings.max_retries = 9  # type: ignore[misc] # that is the point.
+
+
+def test_every_application_comes_first_in_stream_names() -> None:
+    settings = Settings.from_config({"api_key": KEY, "application_ids": ["*"]})
+
+    assert settings.takes_all_applications
+    assert settings.applications_in_names
+    assert not Settings.from_config(CONFIG).takes_all_applications
+
+
+def test_the_id_of_a_block_is_in_lower_case() -> None:
+    settings = Settings.from_config({**CONFIG, "stream_overrides": {"0A": {"block_type": "View"}, "Plan": {}}})
+
+    assert list(settings.stream_overrides) == ["0a", "Plan"]

@@ -56,6 +56,8 @@ def test_a_missing_api_key_is_named(config: dict[str, Any]) -> None:
         ({"stream_overrides": {"plan": {"name": "a.b"}}}, ["'a.b'", "name"]),
         ({"stream_overrides": {"plan": {"name": "x" * 64}}}, ["too long", "name"]),
         ({"stream_overrides": {"plan": {"key_columns": [None]}}}, ["None", "key_columns"]),
+        ({"stream_overrides": {"plan": {"slices": [None]}}}, ["None", "slices"]),
+        ({"stream_overrides": {"plan": {"slices": {}}}}, ["{}", "slices"]),
         ({"stream_overrides": ["plan"]}, ["stream_overrides"]),
     ],
 )
@@ -77,7 +79,7 @@ def test_the_schema_accepts_null_for_a_setting_that_is_not_set(setting: str) -> 
     assert errors(**{setting: None}) == []
 
 
-@pytest.mark.parametrize("field", ["name", "key_columns", "types", "request"])
+@pytest.mark.parametrize("field", ["name", "key_columns", "types", "request", "slices"])
 def test_the_schema_accepts_null_in_an_override(field: str) -> None:
     assert errors(stream_overrides={"plan": {field: None}}) == []
 
@@ -91,6 +93,7 @@ def test_the_schema_accepts_null_in_an_override(field: str) -> None:
         {"key_columns": ["b", "a"]},
         {"types": {"a": "date"}},
         {"request": {"scenarios": ["0a000000-0000-4000-8000-000000000001"]}},
+        {"request": {}, "slices": [{"metrics": []}, {}]},
     ],
 )
 def test_the_schema_accepts_an_override(override: dict[str, Any]) -> None:

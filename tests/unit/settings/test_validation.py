@@ -7,6 +7,8 @@ import pytest
 from tap_pigment.settings import config_errors, is_loopback, readable_schema_error
 from tests.unit.settings.configs import APPLICATION_MISSING, CONFIG, KEY
 
+BLOCK_ID = "0a000000-0000-4000-8000-00000000000a"
+
 
 @pytest.mark.parametrize(
     "config", [{}, {"application_id": None}, {"application_ids": []}, {"application_id": None, "application_ids": None}]
@@ -15,9 +17,53 @@ def test_a_missing_application_is_named(config: dict[str, Any]) -> None:
     assert config_errors({"api_key": KEY, **config}) == [APPLICATION_MISSING]
 
 
-@pytest.mark.parametrize("config", [CONFIG, {"api_key": KEY, "application_ids": ["app-1", "app-2"]}])
-def test_a_key_and_an_application_are_enough(config: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "config",
+    [
+        CONFIG,
+        {"api_key": KEY, "application_ids": ["app-1", "app-2"]},
+        {"api_key": KEY, "application_ids": ["*"]},
+        {"api_key": KEY, "stream_overrides": {BLOCK_ID: {"block_type": "View"}}},
+        {"api_key": KEY, "stream_overrides": {BLOCK_ID.upper(): {"block_type": "View"}, "plan": {}}},
+    ],
+)
+def test_a_key_and_an_application_or_a_block_are_enough(config: dict[str, Any]) -> None:
     assert config_errors(config) == []
+
+
+@pytest.mark.parametrize(
+    "overrides", [None, [], {}, {BLOCK_ID: None}, {BLOCK_ID: "View"}, {BLOCK_ID: {"block_type": None}}]
+)
+def test_overrides_without_a_block_type_need_an_application(overrides: object) -> None:
+    assert config_errors({"api_key": KEY, "stream_overrides": overrides}) == [APPLICATION_MISSING]
+
+
+@pytest.mark.parametrize("key", ["plan", BLOCK_ID[1:], f"{BLOCK_ID}\n", f"{{{BLOCK_ID}}}"])
+def test_a_block_type_needs_the_id_of_a_block(key: str) -> None:
+    assert config_errors({**CONFIG, "stream_overrides": {key: {"block_type": "View"}}}) == [
+        (
+            f"stream_overrides.{key}: it has a block_type, so its key must be the id of a block, and {key} is not a "
+            "UUID. Set it to the id, or remove block_type."
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "config", [{"application_ids": ["*", "app-1"]}, {"application_ids": ["*"], "application_id": "app-1"}]
+)
+def test_every_application_excludes_single_ones(config: dict[str, Any]) -> None:
+    assert config_errors({"api_key": KEY, **config}) == [
+        (
+            'application_ids: "*" already means every application that the key sees. Remove the other ids, and '
+            "application_id."
+        )
+    ]
+
+
+def test_a_star_is_not_the_id_of_an_application() -> None:
+    assert config_errors({"api_key": KEY, "application_id": "*"}) == [
+        'application_id: "*" is not an id. For every application, set application_ids to ["*"] instead.'
+    ]
 
 
 @pytest.mark.parametrize("config", [{"application_id": KEY}, {"application_ids": ["app-1", KEY]}])
@@ -27,6 +73,15 @@ def test_an_api_key_in_place_of_an_application_is_not_shown(config: dict[str, An
     assert config_errors({"api_key": KEY, **config}) == [
         f"{setting}: it holds an API key. Set it to the id in the address of Pigment's screens."
     ]
+
+
+def test_metadata_streams_need_an_application() -> None:
+    by_id = {"f5a8c1de-0000-4000-8000-000000000001": {"block_type": "Table"}}
+    config = {"api_key": KEY, "stream_overrides": by_id, "metadata_streams": True}
+
+    [error] = config_errors(config)
+    assert error.startswith("metadata_streams: no application is set, so there is nothing to list.")
+    assert config_errors({**config, "application_id": "app-1"}) == []
 
 
 @pytest.mark.parametrize("setting", ["api_key", "metadata_api_key"])
