@@ -5,8 +5,10 @@ streams     a sync of 300 small lists with a catalog, beside a plain SDK tap
 discovery   discovery of 300 small lists
 changes     `change_detection: row` against a full send, alone and through target-postgres
 memory      peak memory in every mode, on exports of --rows and of --large
+shapes      peak memory on exports of blank cells (--blank), and on exports of many columns (--wide)
 
-Without a CASE, all but memory. A missed target does not fail the benchmark: the exit code is 1 if a run fails.
+Without a CASE, all but memory and shapes. A missed target does not fail the benchmark: the exit code is 1 if a run
+fails.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import tap_pigment
 from tests.benchmarks.machine import machine, versions
 from tests.benchmarks.many_streams import report_discovery, report_streams
 from tests.benchmarks.measure import log
-from tests.benchmarks.memory import report_memory
+from tests.benchmarks.memory import Shape, report_memory, report_shapes
 from tests.benchmarks.plot import svg
 from tests.benchmarks.row_changes import report_row_changes
 from tests.benchmarks.throughput import report_throughput
@@ -31,7 +33,7 @@ from tests.benchmarks.throughput import report_throughput
 if TYPE_CHECKING:
     from tests.benchmarks.results import Report
 
-CASES = ("throughput", "streams", "discovery", "changes", "memory")
+CASES = ("throughput", "streams", "discovery", "changes", "memory", "shapes")
 
 
 def main() -> int:
@@ -41,7 +43,7 @@ def main() -> int:
     at_start = versions()
     print(f"{datetime.now(UTC):%Y-%m-%d}, {machine()}; {at_start}. Start-up included, median of {options.rounds}.")  # noqa: T201 - the report.
     failures: list[str] = []
-    for case in options.cases or CASES[:-1]:
+    for case in options.cases or CASES[:-2]:
         log(case)
         report = _report(case, options)
         failures += report.failures
@@ -67,8 +69,10 @@ def _report(case: str, options: argparse.Namespace) -> Report:
             return report_discovery(options.rounds)
         case "changes":
             return report_row_changes(options.rows, options.rounds)
-        case _:
+        case "memory":
             return report_memory((options.rows, options.large))
+        case _:
+            return report_shapes((*options.blank, *options.wide))
 
 
 def _options() -> argparse.Namespace:
@@ -81,6 +85,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--large", type=int, default=20_000_000, metavar="ROWS", help="rows of the second size for memory (20000000)"
     )
+    for option, shape, defaults, cells in (
+        ("--blank", Shape.blank, ("3000000x40", "5000000x40", "10000000x40", "1000000x200"), "blank cells"),
+        ("--wide", Shape.filled, ("10000x1000", "10000x2000", "10000x4000"), "numbers"),
+    ):
+        help_text = f"exports of {cells} for shapes ({' '.join(defaults)})"
+        default = list(map(shape, defaults))
+        parser.add_argument(option, type=shape, nargs="*", default=default, metavar="ROWSxCOLUMNS", help=help_text)
     parser.add_argument(
         "--plot", type=Path, metavar="FOLDER", help="draw throughput, streams and changes as CASE.svg in a folder"
     )

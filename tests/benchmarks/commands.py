@@ -47,11 +47,18 @@ def tap_command(path: Path, config: Mapping[str, Any], name: str = "tap_pigment"
 @contextmanager
 def served_table(rows: int) -> Iterator[tuple[str, Path]]:
     """Write and serve an export; yield the API's address, and a folder with the export in `export.csv`."""
+    with served_export("tests.benchmarks.export_file", rows) as served:
+        yield served
+
+
+@contextmanager
+def served_export(writer: str, rows: int, *arguments: str) -> Iterator[tuple[str, Path]]:
+    """Let a module write an export of a number of rows, and serve it; yield the same as `served_table`."""
     with tempfile.TemporaryDirectory(prefix="tap-pigment-benchmark-") as name:
         folder = Path(name)
         export = folder / "export.csv"
         log(f"writing an export of {rows:,} rows")
         # In a process of its own, so that this one stays small: see measure.py.
-        subprocess.run(module("tests.benchmarks.export_file", str(rows), str(export)), check=True)
+        subprocess.run(module(writer, str(rows), *arguments, str(export)), check=True)
         with serving_table(export) as api_url:
             yield api_url, folder

@@ -90,10 +90,15 @@ class Fault:
 
     def is_possible(self, transport: Transport, phase: Phase) -> bool:
         """Return whether the fault is possible over a transport, in a phase."""
-        # Over TLS another library reads HTTP/1.1. It makes no difference to the content of a body.
-        is_about_bodies = self.group not in {_NO_ANSWER, _TRUNCATED}
-        if phase not in self.phases or (is_about_bodies and transport is Transport.HTTP_1_TLS):
+        if phase not in self.phases:
             return False
+        # Over TLS another library reads HTTP/1.1. What a whole response means depends neither on that nor, where both
+        # versions can send it, on the version of HTTP: one phase shows that.
+        if self.group not in {_NO_ANSWER, _TRUNCATED}:
+            if transport is Transport.HTTP_1_TLS:
+                return False
+            if transport is Transport.HTTP_1 and Transport.HTTP_2 in self.over and Phase.FIRST in self.phases:
+                return phase is Phase.FIRST
         return self.refuses or transport in self.over
 
     def expected(self, phase: Phase, *, always: bool) -> Verdict:
@@ -352,11 +357,11 @@ FAULTS = (
         _STATUS,
         instead(503, headers={"Retry-After": "Mon, 01 Jan 99999999999 00:00:00 GMT"}),
     ),
-    Fault("503 whose body is truncated", _STATUS, failing_with(503, lambda exchange: exchange.hang_up())),
-    Fault("503 whose body is reset", _STATUS, failing_with(503, lambda exchange: exchange.reset())),
+    Fault("503 whose body is truncated", _TRUNCATED, failing_with(503, lambda exchange: exchange.hang_up())),
+    Fault("503 whose body is reset", _TRUNCATED, failing_with(503, lambda exchange: exchange.reset())),
     Fault(
         "503 whose body stays silent",
-        _STATUS,
+        _TRUNCATED,
         failing_with(503, lambda exchange: exchange.stay_silent()),
         is_silent=True,
     ),

@@ -16,7 +16,7 @@ from tests.faults.server import Transport
 if TYPE_CHECKING:
     from tests.support.wire import Authority
 
-PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 REFUSED, *_ = FAULTS
 
 

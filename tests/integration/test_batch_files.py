@@ -183,7 +183,7 @@ def codes_of(path: Path) -> list[str]:
         return [code for (code,) in connection.execute(f"SELECT Code FROM '{path}'").fetchall()]  # noqa: S608 - a file of this test.
 
 
-@pytest.mark.parametrize("batch_size", [2_048, 4_096, 10_000])
+@pytest.mark.parametrize("batch_size", [2_048, 10_000])
 def test_files_of_a_large_export_have_at_most_batch_size_rows(
     pigment: Pigment, run_tap: RunTap, tmp_path: Path, batch_size: int
 ) -> None:

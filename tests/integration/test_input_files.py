@@ -31,15 +31,14 @@ def error_line(stderr: str) -> str:
     return line.split(" | ", maxsplit=3)[3]
 
 
-@pytest.mark.parametrize("encoding", MARKS)
 def test_files_with_a_byte_order_mark_are_read(
-    pigment: Pigment, config: Mapping[str, Any], run_command: RunCommand, tmp_path: Path, encoding: str
+    pigment: Pigment, config: Mapping[str, Any], run_command: RunCommand, tmp_path: Path
 ) -> None:
     pigment.add_list("Côte", COUNTRIES)
     catalog = json.loads(run_command("--discover").stdout)
     given = {"config": {**config, "change_detection": "stream"}, "catalog": catalog, "state": STATE}
-    for option, content in given.items():
-        (tmp_path / option).write_bytes(MARKS[encoding] + json.dumps(content, ensure_ascii=False).encode(encoding))
+    for (option, content), (encoding, mark) in zip(given.items(), MARKS.items(), strict=True):
+        (tmp_path / option).write_bytes(mark + json.dumps(content, ensure_ascii=False).encode(encoding))
 
     result = subprocess.run(
         [sys.executable, "-m", "tap_pigment", *(f"--{option}={tmp_path / option}" for option in given)],
@@ -58,18 +57,11 @@ def test_files_with_a_byte_order_mark_are_read(
     ("option", "content", "message"),
     [
         ("--state", "", "it is empty. Leave the option out for a run without it."),
-        ("--state", "{not json", "it is not JSON: Expecting property name"),
         ("--state", '{"bookmarks": {"countries": {"rows": NaN}}}', "it is not JSON: NaN is not a number"),
-        ("--state", '{"bookmarks": null}', "it is not an object with bookmarks"),
-        ("--state", '{"bookmarks": {"countries": null}}', "each of its bookmarks must be an object"),
         ("--state", json.dumps({"singer_state": STATE}), "the state stands in singer_state"),
-        ("--state", json.dumps({"type": "STATE", "value": STATE}), "it is a whole STATE message"),
         ("--state", f"{json.dumps(STATE)}\n{json.dumps(STATE)}\n", "it has several lines of JSON"),
-        ("--catalog", "[]", "it is not an object with streams"),
-        ("--catalog", '{"streams": ["countries"]}', "each of its streams must be an object"),
+        ("--catalog", "{not json", "it is not JSON: Expecting property name"),
         ("--catalog", '{"streams": [{"tap_stream_id": "x"}]}', "stream x: it has no schema with properties"),
-        ("--catalog", "", "it is empty"),
-        ("--catalog", '{"streams": [], "x": Infinity}', "it is not JSON: Infinity is not a number"),
     ],
 )
 def test_an_invalid_state_or_catalog_is_one_error(
@@ -86,18 +78,16 @@ def test_an_invalid_state_or_catalog_is_one_error(
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "options", "message"),
     [
-        (None, "cannot read the file: No such file or directory. Correct it."),
-        ("{not json", "it is not JSON: Expecting property name"),
-        ("", "it is empty. Correct the file."),
-        ('{"max_retries": NaN}', "it is not JSON: NaN is not a number. Correct the file."),
-        ('[{"api_key": "x"}]', "it is not an object. "),
+        (None, (), "cannot read the file: No such file or directory. Correct it."),
+        ('{"max_retries": NaN}', (), "it is not JSON: NaN is not a number. Correct the file."),
+        ("", ("--discover",), "it is empty. Correct the file."),
+        ('[{"api_key": "x"}]', ("--test",), "it is not an object. "),
     ],
 )
-@pytest.mark.parametrize("options", [(), ("--discover",), ("--test",)])
 def test_an_invalid_config_is_one_error(
-    tmp_path: Path, content: str | None, message: str, options: tuple[str, ...]
+    tmp_path: Path, content: str | None, options: tuple[str, ...], message: str
 ) -> None:
     path = tmp_path / "my.json"
     if content is not None:

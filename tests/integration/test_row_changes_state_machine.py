@@ -199,7 +199,7 @@ def test_tables_equal_the_exports_after_any_history_of_runs(
     run_state_machine_as_test(
         RowChangesInPigment,
         settings=settings(
-            max_examples=20,
+            max_examples=12,
             stateful_step_count=12,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],

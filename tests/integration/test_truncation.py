@@ -222,7 +222,15 @@ def test_an_export_truncated_after_any_byte_is_retried(
     assert downloading.files() == []
 
 
-@pytest.mark.parametrize(("name", "tls"), CASES)
+# Every framing is recognised as truncated above. Here are one of each library, because giving up does not depend on it.
+@pytest.mark.parametrize(
+    ("name", "tls"),
+    [
+        pytest.param("chunked", False, id="chunked"),
+        pytest.param("chunked", True, id="chunked, TLS"),
+        pytest.param("zipped stream", True, id="zipped stream"),
+    ],
+)
 def test_an_export_truncated_at_every_try_fails_and_leaves_nothing(
     authority: Authority, downloads: Callable[[str], Downloads], name: str, *, tls: bool
 ) -> None:

@@ -23,8 +23,15 @@ REVERTED = HEADER + "".join(f"{number};before\r\n" for number in range(2, 10))
 BATCH_ROWS = 2
 
 
-@pytest.mark.parametrize("loaded", [0, BATCH_ROWS, 10], ids=["at once", "after a batch", "after most of the rows"])
-@pytest.mark.parametrize("next_export", [AFTER, REVERTED], ids=["the same export", "reverted rows"])
+@pytest.mark.parametrize(
+    ("loaded", "next_export"),
+    [
+        pytest.param(0, AFTER, id="at once"),
+        pytest.param(BATCH_ROWS, AFTER, id="after a batch"),
+        pytest.param(10, AFTER, id="after most of the rows"),
+        pytest.param(10, REVERTED, id="after most of the rows, which are then reverted"),
+    ],
+)
 def test_next_run_repairs_the_table_of_a_killed_target(
     loaded: int, next_export: str, postgres_url: str, tmp_path: Path
 ) -> None:
