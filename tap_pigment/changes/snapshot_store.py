@@ -13,21 +13,17 @@ import stat
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tap_pigment.changes.bookmark import read_bookmark
-from tap_pigment.changes.snapshot_chain import TIME_FORMAT, is_snapshot_name, plan_comparison, received_at
+from tap_pigment.changes.snapshot_chain import TIME_FORMAT, is_snapshot_name, received_at
 from tap_pigment.columns import file_name_problem
 from tap_pigment.errors import SnapshotError, StoreError
 from tap_pigment.output import check_file_name, open_store, store_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
-
-    from tap_pigment.changes.snapshot_chain import Lineage
 
 SETTING = "snapshot_uri"
 
@@ -156,63 +152,6 @@ class SnapshotStore:
     def _folder(self, stream: str) -> str:
         check_file_name(SETTING, stream)
         return f"{self._root}/{stream}"
-
-
-def named_snapshots(state: Mapping[str, Any]) -> dict[str, str]:
-    """Return the snapshot that a state names for each stream; Meltano may have wrapped the state in `singer_state`."""
-    bookmarks = _member(_member(state, "singer_state") or state, "bookmarks")
-    found = {stream: read_bookmark(_member(bookmarks, stream)) for stream in bookmarks}
-    return {stream: bookmark.snapshot for stream, bookmark in found.items() if bookmark and bookmark.snapshot}
-
-
-def _member(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Return a member that is an object, or an empty one."""
-    found = content.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def list_snapshots(store: SnapshotStore, named: Mapping[str, str]) -> Iterator[str]:
-    """Yield a line for each snapshot, and for each one that the state names and the store lacks.
-
-    Args:
-        store: The store.
-        named: The snapshot that the state names for each stream.
-
-    Raises:
-        StoreError: If they cannot be listed.
-    """
-    entries = list(store.entries())
-    for entry in entries:
-        yield f"{entry}{'  named by the state' if named.get(entry.stream) == entry.name else ''}"
-    stored = {(entry.stream, entry.name) for entry in entries}
-    for stream, name in named.items():
-        if (stream, name) not in stored:
-            yield f"{stream}  {name}  named by the state and missing: the next run does a full send"
-
-
-def prune_snapshots(
-    store: SnapshotStore, named: Mapping[str, str], read_lineage: Callable[[str, str], Lineage]
-) -> Iterator[str]:
-    """Remove the snapshots that no run needs any more, and yield a line for each.
-
-    Args:
-        store: The store.
-        named: The snapshot that the state names for each stream.
-        read_lineage: Returns the lineage of a stream's snapshot.
-
-    Raises:
-        StoreError: If they cannot be listed, or one cannot be removed.
-        SnapshotError: If one cannot be read.
-    """
-    for stream, group in groupby(list(store.entries()), key=lambda entry: entry.stream):
-        entries = {entry.name: entry for entry in group}
-        name = named.get(stream)
-        if name not in entries:
-            yield f"{stream}  skipped: the state names none of its {len(entries):,} snapshots"
-            continue
-        for obsolete in plan_comparison(name, read_lineage(stream, name), entries).obsolete:
-            store.remove(stream, obsolete)
-            yield f"{entries[obsolete]}  removed"
 
 
 def _local_sizes(folder: str) -> Iterator[tuple[str, int]]:
