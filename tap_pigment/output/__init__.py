@@ -1,6 +1,7 @@
 """Rows on their way out: records, RECORD lines, BATCH files, and the stores of files."""
 
 from tap_pigment.output.batch_files import write_batch_files
+from tap_pigment.output.exact_numbers import with_exact_numbers
 from tap_pigment.output.json_lines import deletion_blocks, record_blocks
 from tap_pigment.output.message_writer import BlockWriter, FlatStateMessage
 from tap_pigment.output.record_set import (
@@ -9,7 +10,6 @@ from tap_pigment.output.record_set import (
     RowSelection,
     key_columns,
     number_identical_rows,
-    with_exact_numbers,
 )
 from tap_pigment.output.stdout import checked_stdout
 from tap_pigment.output.stores import check_file_name, check_store, open_store, store_errors

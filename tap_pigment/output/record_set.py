@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from tap_pigment.columns import CONTENT_HASH, DELETED_AT, OCCURRENCE, WHOLE_PATTERN, Column, ColumnType, RowKey
+from tap_pigment.columns import CONTENT_HASH, DELETED_AT, OCCURRENCE, Column, ColumnType, RowKey
 from tap_pigment.errors import InvariantError
 from tap_pigment.exports import sql
+from tap_pigment.output.exact_numbers import number_of_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from typing import Self
 
     from tap_pigment.exports import ExportTable, StreamDatabase, ValidatedExport
 
 BLOCK_ROWS = 4_000
-
-_WHOLE = re.compile(WHOLE_PATTERN)
 
 
 @dataclass(frozen=True)
@@ -186,48 +182,7 @@ def _record_converter(columns: Sequence[Column]) -> Callable[[Sequence[Any]], di
     return convert
 
 
-class ExportedNumber(float):
-    """A number of an export: a float for the expressions of stream maps, which keeps the digits of its cell."""
-
-    def __new__(cls, digits: str) -> Self:
-        """Return the number."""
-        number = super().__new__(cls, digits)
-        number.digits = digits
-        return number
-
-    digits: str
-
-    def __str__(self) -> str:
-        """Return the digits."""
-        return self.digits
-
-
-class _Digits(Decimal):
-    """A number whose JSON is the text of a cell: the SDK's writer emits `str` of a Decimal."""
-
-    def __new__(cls, number: ExportedNumber) -> Self:
-        written = super().__new__(cls, number.digits)
-        written.digits = number.digits
-        return written
-
-    digits: str
-
-    def __str__(self) -> str:
-        return self.digits
-
-
-def with_exact_numbers(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record whose numbers are written digit for digit as they are in the export.
-
-    Args:
-        record: A record, which stream maps may have changed; a number that they computed is written as they give it.
-    """
-    return {name: _Digits(found) if isinstance(found, ExportedNumber) else found for name, found in record.items()}
-
-
-def _number(text: str) -> float:
-    # Python's integers have any number of digits, but no negative zero.
-    return int(text) if _WHOLE.fullmatch(text) and text != "-0" else ExportedNumber(text)
-
-
-_CONVERTERS: Mapping[ColumnType, Callable[[str], Any]] = {ColumnType.NUMBER: _number, ColumnType.INTEGER: _number}
+_CONVERTERS: Mapping[ColumnType, Callable[[str], Any]] = {
+    ColumnType.NUMBER: number_of_cell,
+    ColumnType.INTEGER: number_of_cell,
+}

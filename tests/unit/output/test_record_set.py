@@ -196,16 +196,6 @@ def test_a_cell_becomes_a_value_of_its_type(
     assert isinstance(record["a"], bool) == isinstance(expected, bool)
 
 
-def test_expressions_take_a_number_as_a_float_and_its_text_as_its_digits(
-    session: DuckDBSession, tmp_path: Path
-) -> None:
-    (record,) = records(session, tmp_path, csv_bytes([["a"], ["1.10"]]), {"a": ColumnType.NUMBER})
-
-    assert record["a"] * 2 == 2.2
-    assert str(record["a"]) == "1.10"
-    assert type(record["a"] + 0) is float
-
-
 @FEW
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
 def test_numbers_keep_every_digit_of_a_float(
