@@ -27,7 +27,7 @@ from tap_pigment.sandbox.demo import (
     DEMO_ROWS,
     demo_workspace,
 )
-from tap_pigment.sandbox.report import file_stamps, files_report
+from tap_pigment.sandbox.files_report import file_stamps, files_report
 from tap_pigment.sandbox.verify import CannotVerifyError, add_options, verify
 
 if TYPE_CHECKING:
@@ -54,12 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         except ModuleNotFoundError as error:
             if str(error.name).partition(".")[0] not in EXTRA:
                 raise
-            return _print_error(
+            return _print_to_stderr(
                 f"{error.name} is missing. Install tap-pigment with its extra `sandbox`; "
                 "in a clone: pip install '.[sandbox]'"
             )
         except OSError as error:
-            return _print_error(f"port {options.port}: {error.strerror}")
+            return _print_to_stderr(f"port {options.port}: {error.strerror}")
         return _run(server, command, Path(options.show)) if command else _serve(server)
 
 
@@ -159,7 +159,7 @@ def _whole_number(minimum: int, maximum: int | None = None) -> Callable[[str], i
 def _print(text: str) -> int:
     """Print the text and return 0; if stdout is closed or full, print that and return 1."""
     if sys.stdout is None:
-        return _print_error("stdout is closed; connect it to a terminal, a file or a pipe")
+        return _print_to_stderr("stdout is closed; connect it to a terminal, a file or a pipe")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # For terminals that cannot print emoji.
     try:
@@ -168,12 +168,12 @@ def _print(text: str) -> int:
     except OSError as error:
         # Python flushes stdout once more when it exits, and would print a second error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _print_error(f"stdout: {error.strerror}")
+        return _print_to_stderr(f"stdout: {error.strerror}")
     return 0
 
 
-def _print_error(message: str, exit_code: int = 1) -> int:
-    """Print the message, and return the exit code."""
+def _print_to_stderr(message: str, exit_code: int = 1) -> int:
+    """Print the message behind the command's name, and return the exit code."""
     sys.stderr.write(f"{NAME}: {message}\n")
     return exit_code
 
@@ -181,9 +181,9 @@ def _print_error(message: str, exit_code: int = 1) -> int:
 def _verify(options: argparse.Namespace) -> int:
     """Print the report about the user's workspace."""
     try:
-        report = verify(options, os.environ, announce=_print_error)
+        report = verify(options, os.environ, announce=_print_to_stderr)
     except CannotVerifyError as error:
-        return _print_error(str(error))
+        return _print_to_stderr(str(error))
     except KeyboardInterrupt:
         return SIGNALLED + signal.SIGINT
     return _print(report)
@@ -209,7 +209,7 @@ def _serve(server: "Server") -> int:
 
 def _how_to_connect(server: "Server") -> str:
     """Return the address, keys and applications of the sandbox, a config to paste and commands to try."""
-    facts = {
+    values = {
         "Pigment sandbox": server.url,
         "Application FP&A": DEMO_APPLICATION_ID,
         "Application HR": DEMO_HR_APPLICATION_ID,
@@ -217,7 +217,7 @@ def _how_to_connect(server: "Server") -> str:
         "API key, Export scope": DEMO_EXPORT_KEY,
         "API key, Modeling Metadata scope": DEMO_METADATA_KEY,
     }
-    width = max(map(len, facts)) + 1
+    width = max(map(len, values)) + 1
     config = {"api_url": server.url, "api_key": DEMO_KEY, "application_id": DEMO_APPLICATION_ID}
     applications = [DEMO_APPLICATION_ID, DEMO_HR_APPLICATION_ID]
     tap = _tap_command()
@@ -229,7 +229,7 @@ def _how_to_connect(server: "Server") -> str:
     ]
     return "\n".join(
         [
-            *(f"{f'{label}:':{width}} {value}" for label, value in facts.items()),
+            *(f"{f'{label}:':{width}} {value}" for label, value in values.items()),
             "",
             "1. Save this as config.json:",
             "",
@@ -260,9 +260,9 @@ def _run(server: "Server", command: Sequence[str], show: Path) -> int:
     try:
         process = subprocess.Popen(command, env=_environment(server))  # noqa: S603  # The user's own command.
     except FileNotFoundError:
-        return _print_error(f"{command[0]}: command not found", NOT_FOUND)
+        return _print_to_stderr(f"{command[0]}: command not found", NOT_FOUND)
     except OSError as error:
-        return _print_error(f"{command[0]}: {error.strerror}", NOT_EXECUTABLE)
+        return _print_to_stderr(f"{command[0]}: {error.strerror}", NOT_EXECUTABLE)
 
     def forward(number: int) -> None:
         # A terminal sends Ctrl-C to the command too, and some programs abort when they receive it twice.

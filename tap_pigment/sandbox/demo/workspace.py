@@ -3,7 +3,7 @@
 from typing import Final
 
 from tap_pigment.sandbox.api import ApiKey, Application, Scenario, Scope, View, ViewType, Workspace
-from tap_pigment.sandbox.demo import facts
+from tap_pigment.sandbox.demo import large_blocks
 from tap_pigment.sandbox.demo.lists import (
     ACCOUNTS,
     COUNTRIES,
@@ -27,18 +27,18 @@ DEMO_ROWS: Final = 3000
 
 def demo_workspace(rows: int = DEMO_ROWS, seed: int = 1) -> Workspace:
     """Return a workspace with this number of GL transactions; employees, tables and metrics grow with it."""
-    transactions = facts.gl_transactions(rows, seed)
-    pnl, pnl_metrics = facts.pnl(max(240, rows // 2), seed)
-    headcount, headcount_metrics = facts.headcount(max(120, rows // 5), seed)
+    transactions = large_blocks.gl_transactions(rows, seed)
+    pnl, pnl_metrics = large_blocks.pnl(max(240, rows // 2), seed)
+    headcount, headcount_metrics = large_blocks.headcount(max(120, rows // 5), seed)
     planning = Application(
         id=DEMO_APPLICATION_ID,
         name="FP&A",
         blocks=(
             *(COUNTRIES, CURRENCIES, DEPARTMENTS, FORMER_DEPARTMENTS),
-            facts.employees(max(40, rows // 40), seed),
+            large_blocks.employees(max(40, rows // 40), seed),
             *(ACCOUNTS, MONTHS, VERSIONS, PROJECTS),
             *(transactions, pnl, headcount),
-            *(*pnl_metrics, *headcount_metrics, *facts.standalone_metrics(seed)),
+            *(*pnl_metrics, *headcount_metrics, *large_blocks.standalone_metrics(seed)),
         ),
         views=(
             View(

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tap_pigment.sandbox.report import file_stamps, files_report
+from tap_pigment.sandbox.files_report import file_stamps, files_report
 
 
 @pytest.fixture
