@@ -43,6 +43,14 @@ def test_snapshot_is_read_as_it_was_written(tmp_path: Path, database: StreamData
     assert sorted(key for _, key in database.rows(f"FROM {snapshot.relation}")) == ["x", "y"]
 
 
+def test_snapshot_of_an_empty_export_is_read(tmp_path: Path, database: StreamDatabase) -> None:
+    snapshot = Snapshot(tmp_path / "empty.parquet", SPEC, 0, LINEAGE)
+
+    write_snapshot(database, snapshot, f"(FROM {ROWS} WHERE false)")
+
+    assert read_snapshot(database, snapshot.path) == snapshot
+
+
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"no snapshot at all" * 10], ids=["empty", "truncated", "foreign"])
 def test_file_that_is_no_parquet_is_refused(tmp_path: Path, database: StreamDatabase, content: bytes) -> None:
     (tmp_path / "foreign.parquet").write_bytes(content)
