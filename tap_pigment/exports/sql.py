@@ -27,9 +27,12 @@ _FILE_OPTIONS = {"hive_partitioning": "false", "filename": "false", "union_by_na
 _CSV_FILE_OPTIONS = {**_FILE_OPTIONS, "compression": "'none'"}
 _PARQUET_FILE_OPTIONS = {**_FILE_OPTIONS, "file_row_number": "false", "binary_as_string": "false"}
 
+VECTOR_ROWS = 2_048
+"""How many rows DuckDB works on at a time."""
+
 _MIN_BUFFER_BYTES = 64 << 10
 _MAX_BUFFER_BYTES = 8 << 20
-# DuckDB holds the intermediate results of each expression for up to 2,048 rows, but for no more rows than a buffer has.
+# DuckDB holds the intermediate results of each expression for the rows of a vector, but for no more than a buffer has.
 # So rows with many columns need small buffers, and one expression for all their cells. For a few columns that takes
 # twice as long as an expression for each.
 _MANY_COLUMNS = 120

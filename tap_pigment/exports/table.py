@@ -10,7 +10,7 @@ from tap_pigment.errors import MalformedExportError
 from tap_pigment.exports.csv_counter import CsvCounter, count_file
 from tap_pigment.exports.csv_fallback import first_fault, plain_header, rewrite_quoted
 from tap_pigment.exports.spool_directory import disk_errors
-from tap_pigment.exports.sql import cell, read_csv, sum_of
+from tap_pigment.exports.sql import VECTOR_ROWS, cell, read_csv, sum_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,8 +23,7 @@ _MEMORY_BYTES = 80 << 20
 _MEMORY_BYTES_PER_COLUMN = 1 << 20
 # Another limit for each of many small exports takes a tenth of their time.
 _MEMORY_STEP_BYTES = 32 << 20
-# DuckDB works on so many rows at a time, and holds each several times: as read, hashed, as a line.
-_VECTOR_ROWS = 2_048
+# DuckDB holds each row of a vector several times: as read, hashed, as a line.
 _COPIES = 8
 _BLOCK_BYTES = 1 << 20
 _MAX_BLOCK_ROWS = 500  # They stay in the processor's cache: blocks of 4,000 take a quarter longer.
@@ -63,7 +62,7 @@ def memory_bytes(file: ExportFile) -> int:
     """Return what DuckDB needs to read an export of any length: more for many columns and for large cells."""
     counts = file.counts
     row_bytes = counts.size_bytes // (counts.rows + 1) + 1
-    vector = row_bytes * min(_VECTOR_ROWS, counts.rows + 1) + counts.longest_line_bytes
+    vector = row_bytes * min(VECTOR_ROWS, counts.rows + 1) + counts.longest_line_bytes
     needed = _MEMORY_BYTES + _MEMORY_BYTES_PER_COLUMN * len(file.header) + _COPIES * vector
     return ceil(needed / _MEMORY_STEP_BYTES) * _MEMORY_STEP_BYTES
 

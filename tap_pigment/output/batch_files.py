@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 _SETTING = "batch_config.storage.root"
 _GZIP_LEVEL = 6
 _CODECS = {"gzip": "gzip", "none": "uncompressed", None: "snappy"}
-# DuckDB makes row groups of multiples of its vectors, and writes one when a vector has filled it. In a large export
-# many vectors are not full, so a row group may be too long by up to a vector less one row (seen with 2.0.0).
-_VECTOR_ROWS = 2_048
 # Hashes never repeat. Without a limit, DuckDB builds dictionaries of them, which takes a fifth of the time. Each column
 # takes the memory of its largest dictionary.
 _MAX_DICTIONARY_SIZE = 5_000
@@ -108,7 +105,9 @@ def _parquet_files(records: RecordSet, config: BatchConfig, folder: Path) -> Ite
 
 def _row_group_rows(batch_size: int) -> int:
     """Return the size of row groups of which none has more than `batch_size` rows, or 0 if even the smallest may."""
-    return max(batch_size - (_VECTOR_ROWS - 1), 0) // _VECTOR_ROWS * _VECTOR_ROWS
+    # DuckDB makes row groups of multiples of its vectors, and writes one when a vector has filled it. In a large export
+    # many vectors are not full, so a row group may be too long by up to a vector less one row (seen with 2.0.0).
+    return max(batch_size - (sql.VECTOR_ROWS - 1), 0) // sql.VECTOR_ROWS * sql.VECTOR_ROWS
 
 
 def _natural_order(path: Path) -> tuple[int, ...]:
