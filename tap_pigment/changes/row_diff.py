@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from tap_pigment.columns import OCCURRENCE, Column, RowKey
 from tap_pigment.exports import KeptColumns, sql
-from tap_pigment.output import RowSelection, key_columns
+from tap_pigment.output import RowSelection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tap_pigment.changes.snapshot_file import Snapshot
-    from tap_pigment.exports import StreamDatabase, ValidatedExport
+    from tap_pigment.exports import ValidatedExport
 
 
 def kept_columns(columns: Sequence[Column], key: RowKey) -> KeptColumns:
@@ -28,18 +28,19 @@ def kept_columns(columns: Sequence[Column], key: RowKey) -> KeptColumns:
     """
     if key.is_keyless:
         return KeptColumns({"content_hash": f"unhex({sql.content_hash(columns)})"}, ("content_hash",))
-    keys = {f"key_{place}": sql.key_cell(column) for place, column in enumerate(key_columns(columns, key))}
+    keys = {f"key_{place}": sql.key_cell(column) for place, column in enumerate(key.sorted_of(columns))}
     return KeptColumns({"fingerprint": f"CAST(md5({sql.netstrings(columns)}) AS UUID)", **keys}, tuple(keys))
 
 
-def number_kept_rows(database: StreamDatabase, kept: str) -> str:
+def number_kept_rows(export: ValidatedExport) -> str:
     """Number identical rows without a key; return the table of it, see `output.number_identical_rows`."""
-    return database.create_table(
+    return export.table.database.create_table(
         "occurrences",
         f"""
-        WITH repeated AS (SELECT content_hash FROM {kept} GROUP BY content_hash HAVING count(*) > 1)
-        SELECT {kept}.rowid AS row, row_number() OVER (PARTITION BY content_hash ORDER BY {kept}.rowid) AS {OCCURRENCE}
-        FROM {kept} SEMI JOIN repeated USING (content_hash)
+        WITH hashed AS (SELECT rowid AS row, content_hash FROM {export.kept}),
+             repeated AS (SELECT content_hash FROM hashed GROUP BY content_hash HAVING count(*) > 1)
+        SELECT row, row_number() OVER (PARTITION BY content_hash ORDER BY row) AS {OCCURRENCE}
+        FROM hashed SEMI JOIN repeated USING (content_hash)
         """,
     )
 

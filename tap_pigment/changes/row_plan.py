@@ -18,12 +18,13 @@ from tap_pigment.output import DeletedRows, RecordSet
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_pigment.changes.snapshot_chain import Comparison
+    from tap_pigment.changes.snapshot_chain import Comparison, Lineage
     from tap_pigment.changes.snapshot_store import SnapshotStore
     from tap_pigment.changes.stream_run import StreamRun
     from tap_pigment.exports import ExportFile, StreamDatabase
+    from tap_pigment.output import RowSelection
 
-_STAY = "Rows deleted since the last run stay in the target"
+_DELETED_ROWS_STAY = "Rows deleted since the last run stay in the target"
 
 
 @dataclass(frozen=True)
@@ -71,35 +72,46 @@ class RowPlanner:
         export = validate(file, self.database, run.columns, run.key, keep=kept_columns(run.columns, run.key))
         rows = export.table.rows
         self._check_shrinkage(rows, relevant)
-        kept = export.kept or ""
-        occurrences = number_kept_rows(self.database, kept) if run.key.is_keyless and export.may_repeat else None
+        occurrences = number_kept_rows(export) if run.key.is_keyless and export.may_repeat else None
         current = CurrentRows(export, run.columns, run.key, occurrences)
         changed = None if is_full else current.changed_since(relevant)
-        identifiable = [snapshot for snapshot in relevant if snapshot.spec.key_types == run.spec.key_types]
-        deleted_table, deleted_rows = current.deleted_since(identifiable)
+        deleted = self._deleted_rows(current, relevant)
 
-        is_equal = changed is not None and not changed.rows and not deleted_rows
+        is_unchanged = changed is not None and not changed.rows and deleted is None
         name = self._snapshot_in_state
-        if not is_equal or comparison.others:
-            path = file.path.with_suffix(".snapshot")
-            write_snapshot(self.database, Snapshot(path, run.spec, rows, comparison.lineage), current.relation())
-            name = self.store.put(run.name, path, file.received_at)
+        if not is_unchanged or comparison.others:
+            name = self._store_snapshot(current, rows, comparison.lineage)
         self._remove(comparison.obsolete)
-        run.logger.info(
+        self._report(rows, changed, deleted)
+        records = None
+        if changed is None or changed.rows:
+            records = RecordSet(export.table, run.columns, run.key, occurrences, changed, marks_deletions=True)
+        bookmark = Bookmark(rows, snapshot=name, body=run.body_digest(file))
+        return SyncPlan(file.received_at, bookmark, records, deleted)
+
+    def _deleted_rows(self, current: CurrentRows, relevant: Sequence[Snapshot]) -> DeletedRows | None:
+        """Return the deleted rows, or None if there are none; snapshots with a key of other types show none."""
+        run = self.run
+        identifiable = [snapshot for snapshot in relevant if snapshot.spec.key_types == run.spec.key_types]
+        table, rows = current.deleted_since(identifiable)
+        deleted_at = self.file.received_at.isoformat()
+        return DeletedRows(self.database, table, rows, run.columns, run.key, deleted_at) if rows else None
+
+    def _store_snapshot(self, current: CurrentRows, rows: int, lineage: Lineage) -> str:
+        """Store the snapshot of the export and return its name."""
+        path = self.file.path.with_suffix(".snapshot")
+        write_snapshot(self.database, Snapshot(path, self.run.spec, rows, lineage), current.relation())
+        return self.store.put(self.run.name, path, self.file.received_at)
+
+    def _report(self, rows: int, changed: RowSelection | None, deleted: DeletedRows | None) -> None:
+        self.run.logger.info(
             "%s: %s of %s rows to emit%s, %s deleted",
-            run.name,
+            self.run.name,
             f"{rows if changed is None else changed.rows:,}",
             f"{rows:,}",
             " (full send)" if changed is None else "",
-            f"{deleted_rows:,}",
+            f"{deleted.rows if deleted else 0:,}",
         )
-        records = deleted = None
-        if changed is None or changed.rows:
-            records = RecordSet(export.table, run.columns, run.key, occurrences, changed, marks_deletions=True)
-        if deleted_rows:
-            deleted_at = file.received_at.isoformat()
-            deleted = DeletedRows(self.database, deleted_table, deleted_rows, run.columns, run.key, deleted_at)
-        return SyncPlan(file.received_at, Bookmark(rows, snapshot=name, body=run.body(file)), records, deleted)
 
     @property
     def _snapshot_in_state(self) -> str | None:
@@ -111,7 +123,9 @@ class RowPlanner:
         if self._snapshot_in_state:
             return self._read(self._snapshot_in_state)
         if run.bookmark and run.bookmark.rows:
-            run.logger.warning("%s: full send, because the last run left no snapshot. %s.", run.name, _STAY)
+            run.logger.warning(
+                "%s: full send, because the last run left no snapshot. %s.", run.name, _DELETED_ROWS_STAY
+            )
         else:
             run.logger.info("%s: full send, because the state names no snapshot", run.name)
         return None
@@ -124,7 +138,9 @@ class RowPlanner:
             self.store.fetch(run.name, name, path)
             snapshot = read_snapshot(self.database, path)
         except SnapshotError as error:
-            run.logger.warning("%s: full send, because a snapshot cannot be used: %s. %s.", run.name, error, _STAY)
+            run.logger.warning(
+                "%s: full send, because a snapshot cannot be used: %s. %s.", run.name, error, _DELETED_ROWS_STAY
+            )
             return None
         if reason := self._why_incomparable(snapshot):
             run.logger.warning("%s: full send, because %s.", run.name, reason)
@@ -135,7 +151,7 @@ class RowPlanner:
         spec = self.run.spec
         reason = spec.difference(snapshot.spec)
         if reason and snapshot.spec.key_types != spec.key_types:
-            return f"{reason}. {_STAY} under their former key; load the table again from scratch"
+            return f"{reason}. {_DELETED_ROWS_STAY} under their former key; load the table again from scratch"
         if reason and snapshot.spec.maps != spec.maps:
             return f"{reason}. If maps change the key, rows stay in the target under the former one; load it again"
         return reason

@@ -71,7 +71,7 @@ class StreamRun:
         found = {column.header: column.name for column in self.columns if column.name != column.header}
         return {**(self.bookmark.names if self.bookmark else {}), **found}
 
-    def body(self, file: ExportFile) -> str | None:
+    def body_digest(self, file: ExportFile) -> str | None:
         """Return a digest of an export's bytes and of how records are made of them; None without `change_detection`."""
         if self.settings.change_detection is ChangeDetection.NONE:
             return None
@@ -81,7 +81,7 @@ class StreamRun:
 
     def unchanged_plan(self, file: ExportFile) -> SyncPlan | None:
         """Return the plan for an export that is the same as the last one, to the byte; None if it is not."""
-        body = self.body(file)
+        body = self.body_digest(file)
         if body is None or self.bookmark is None or self.bookmark.body != body:
             return None
         self.logger.info("%s: unchanged since the last run, to the byte; no records emitted", self.name)

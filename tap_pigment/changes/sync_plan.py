@@ -62,7 +62,7 @@ def plan_sync(run: StreamRun, file: ExportFile) -> Iterator[SyncPlan]:
 def _plan_stream(run: StreamRun, export: ValidatedExport) -> SyncPlan:
     file, rows = export.table.file, export.table.rows
     digest = _rows_digest(run, export)
-    bookmark = Bookmark(rows, digest=digest, body=run.body(file))
+    bookmark = Bookmark(rows, digest=digest, body=run.body_digest(file))
     if run.bookmark and run.bookmark.digest == digest:
         run.logger.info("%s: %s rows unchanged since the last run; no records emitted", run.name, f"{rows:,}")
         return SyncPlan(file.received_at, bookmark)

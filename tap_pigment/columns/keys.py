@@ -52,6 +52,10 @@ class RowKey:
         """Return those of some columns that belong to the key."""
         return [column for column in columns if column.name in self.columns]
 
+    def sorted_of(self, columns: Iterable[Column]) -> list[Column]:
+        """Return the same in the order of their names, which is that of every run; exports have another order."""
+        return sorted(self.of(columns), key=lambda column: column.name)
+
 
 def existing_columns(names: Iterable[str], existing: Sequence[str], *, setting: str) -> tuple[str, ...]:
     """Return `names`, each once, after a check that the columns exist.

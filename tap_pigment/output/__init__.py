@@ -8,7 +8,6 @@ from tap_pigment.output.record_set import (
     DeletedRows,
     RecordSet,
     RowSelection,
-    key_columns,
     number_identical_rows,
 )
 from tap_pigment.output.stdout import checked_stdout
@@ -24,7 +23,6 @@ __all__ = [
     "check_store",
     "checked_stdout",
     "deletion_blocks",
-    "key_columns",
     "number_identical_rows",
     "open_store",
     "record_blocks",

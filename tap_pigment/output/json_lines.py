@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tap_pigment.columns import CONTENT_HASH, DELETED_AT, OCCURRENCE
 from tap_pigment.exports import sql
-from tap_pigment.output.record_set import BLOCK_ROWS
+from tap_pigment.output.record_set import DELETION_BLOCK_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,5 +64,5 @@ def deletion_blocks(deleted: DeletedRows, *, before: str, after: str) -> Iterato
         parts += [sql.quoted_text(f"{json.dumps(name)}:"), value, sql.quoted_text(",")]
     parts.append(sql.quoted_text(f'"{DELETED_AT}":{json.dumps(deleted.deleted_at)}}}{after}\n'))
     query = f"SELECT encode(concat({', '.join(parts)})) FROM {deleted.relation()}"
-    for block in deleted.database.blocks(query, BLOCK_ROWS):
+    for block in deleted.database.blocks(query, DELETION_BLOCK_ROWS):
         yield b"".join([line for (line,) in block]), len(block)

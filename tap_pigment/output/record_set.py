@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tap_pigment.exports import ExportTable, StreamDatabase, ValidatedExport
 
-BLOCK_ROWS = 4_000
+DELETION_BLOCK_ROWS = 4_000
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class DeletedRows:
             return f"(SELECT {content_hash}, {OCCURRENCE} FROM {self.table})"
         cells = ", ".join(
             f"key_{place} AS {sql.cell(column.position)}"
-            for place, column in enumerate(key_columns(self.columns, self.key))
+            for place, column in enumerate(self.key.sorted_of(self.columns))
         )
         return f"(SELECT {cells} FROM {self.table})"
 
@@ -138,15 +138,10 @@ class DeletedRows:
         convert = _record_converter(in_key)
         blank = dict.fromkeys([*(column.name for column in self.columns), CONTENT_HASH])
         names = [sql.quoted_name(CONTENT_HASH), OCCURRENCE] if self.key.is_keyless else map(sql.value, in_key)
-        for block in self.database.blocks(f"SELECT {', '.join(names)} FROM {self.relation()}", BLOCK_ROWS):
+        for block in self.database.blocks(f"SELECT {', '.join(names)} FROM {self.relation()}", DELETION_BLOCK_ROWS):
             for row in block:
                 identity = {CONTENT_HASH: row[0], OCCURRENCE: row[1]} if self.key.is_keyless else convert(row)
                 yield {**blank, **identity, DELETED_AT: self.deleted_at}
-
-
-def key_columns(columns: Sequence[Column], key: RowKey) -> list[Column]:
-    """Return the key's columns in the order of their names: in the next export they may stand elsewhere."""
-    return sorted(key.of(columns), key=lambda column: column.name)
 
 
 def number_identical_rows(export: ValidatedExport, columns: Sequence[Column]) -> str:

@@ -36,12 +36,14 @@ def test_a_row_key_is_read_from_a_primary_key(primary_key: list[str], expected: 
     assert RowKey.from_primary_key(iter(primary_key)) == expected
 
 
-def test_key_columns_are_picked_in_the_order_of_the_export() -> None:
+def test_key_columns_are_picked_in_the_order_of_the_export_or_of_their_names() -> None:
     columns = [
-        Column(name, name, ColumnType.TEXT, nullable=True, position=position) for position, name in enumerate("abc")
+        Column(name, name, ColumnType.TEXT, nullable=True, position=position) for position, name in enumerate("cBad")
     ]
+    key = RowKey(("a", "c", "B"))
 
-    assert [column.name for column in RowKey(("c", "a")).of(columns)] == ["a", "c"]
+    assert [column.name for column in key.of(columns)] == ["c", "B", "a"]
+    assert [column.name for column in key.sorted_of(columns)] == ["B", "a", "c"]
     assert RowKey().of(columns) == []
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tap_pigment.columns import ColumnType, RowKey
 from tap_pigment.errors import InvariantError
-from tap_pigment.output import DeletedRows, RecordSet, RowSelection, key_columns
+from tap_pigment.output import DeletedRows, RecordSet, RowSelection
 from tests.support.export_files import (
     columns_of,
     csv_bytes,
@@ -410,9 +410,3 @@ def test_a_deleted_keyless_row_has_its_hash_and_number(session: DuckDBSession, t
             "_sdc_deleted_at": "2026-01-31T00:00:00+00:00",
         }
     ]
-
-
-def test_key_columns_are_in_the_order_of_their_names() -> None:
-    columns = columns_of(["c", "B", "a", "d"])
-
-    assert [column.name for column in key_columns(columns, RowKey(("a", "c", "B")))] == ["B", "a", "c"]
