@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tap_pigment.errors import InvariantError, MemoryLimitError
-from tap_pigment.exports.spool_directory import disk_errors, spool_error
+from tap_pigment.exports.spool_directory import disk_errors, room_for_stream, spool_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,25 +93,36 @@ class DuckDBSession:
             PigmentError: If the database cannot be opened.
         """
         with _translated_errors(name, self._spool, memory_bytes):
-            if self._database is None or self._reader is None:
-                self._database = _connect(self._spool)
-                self._reader = self._database.cursor()
-                (threads,) = self._database.execute("SELECT current_setting('threads')").fetchone() or (1,)
-                self._threads = min(threads, _MAX_THREADS)
-                self._memory_bytes, self._is_for_large = 0, None
-            if memory_bytes != self._memory_bytes:
-                _set_memory_limit(self._database, memory_bytes)
-                self._memory_bytes = memory_bytes
-            is_large = memory_bytes > _LARGE_MEMORY_BYTES
-            if is_large != self._is_for_large:
-                self._database.execute(f"SET threads = {1 if is_large else self._threads}")
-                self._reader.execute(f"SET streaming_buffer_size = '{1 if is_large else 16}MB'")
-                self._is_for_large = is_large
-        database = StreamDatabase(name, self._database, self._reader, self._spool, memory_bytes)
+            database, reader = self._opened()
+            self._set_limits(database, reader, memory_bytes)
+        stream_database = StreamDatabase(name, database, reader, self._spool, memory_bytes)
         try:
-            yield database
+            yield stream_database
         finally:
-            database.drop_tables()
+            stream_database.drop_tables()
+
+    def _opened(self) -> tuple[duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection]:
+        """Return the database, and a second connection to it, which fetches rows in blocks."""
+        if self._database is None or self._reader is None:
+            self._database = _connect(self._spool)
+            self._reader = self._database.cursor()
+            (threads,) = self._database.execute("SELECT current_setting('threads')").fetchone() or (1,)
+            self._threads = min(threads, _MAX_THREADS)
+            self._memory_bytes, self._is_for_large = 0, None
+        return self._database, self._reader
+
+    def _set_limits(
+        self, database: duckdb.DuckDBPyConnection, reader: duckdb.DuckDBPyConnection, memory_bytes: int
+    ) -> None:
+        """Set the limits that differ from those of the last stream, because that takes time."""
+        if memory_bytes != self._memory_bytes:
+            _set_memory_limit(database, memory_bytes)
+            self._memory_bytes = memory_bytes
+        is_large = memory_bytes > _LARGE_MEMORY_BYTES
+        if is_large != self._is_for_large:
+            database.execute(f"SET threads = {1 if is_large else self._threads}")
+            reader.execute(f"SET streaming_buffer_size = '{1 if is_large else 16}MB'")
+            self._is_for_large = is_large
 
     def close(self) -> None:
         """Close the database; the next use opens another one."""
@@ -301,7 +312,7 @@ def _translated_errors(name: str, spool: SpoolDirectory, memory_bytes: int) -> I
     """
     import duckdb  # noqa: PLC0415 - see `preload`.
 
-    room = f"The stream {name} needs about twice the size of its export."
+    room = room_for_stream(name)
     try:
         with disk_errors(spool.path(), room):
             yield

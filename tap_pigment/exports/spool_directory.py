@@ -120,6 +120,11 @@ def disk_errors(folder: Path, needed: str = "") -> Iterator[None]:
         raise spool_error(error, folder, needed) from None
 
 
+def room_for_stream(name: str) -> str:
+    """Return how much room the work on a stream needs, as a sentence for `disk_errors`."""
+    return f"The stream {name} needs about twice the size of its export."
+
+
 def spool_error(error: OSError, folder: Path, needed: str = "") -> SpoolError:
     """Return the error of the spool for an `OSError`; see `disk_errors`."""
     match error.errno:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tap_pigment.errors import MalformedExportError
 from tap_pigment.exports.csv_counter import CsvCounter, count_file
 from tap_pigment.exports.csv_fallback import first_fault, plain_header, rewrite_quoted
-from tap_pigment.exports.spool_directory import disk_errors
+from tap_pigment.exports.spool_directory import disk_errors, room_for_stream
 from tap_pigment.exports.sql import VECTOR_ROWS, cell, read_csv, sum_of
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _ways_to_read(file: ExportFile, name: str) -> Iterator[tuple[str, tuple[int,
             f"{name}: {fault}. Nothing was emitted. Run again; if it persists, check that row in Pigment."
         )
     quoted = file.path.with_suffix(".quoted")
-    with disk_errors(quoted.parent, f"The stream {name} needs about twice the size of its export."):
+    with disk_errors(quoted.parent, room_for_stream(name)):
         quoted.touch(mode=0o600)
         rewrite_quoted(file.path, quoted)
     counts = count_file(quoted)
