@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 FORMAT = 4
 _DESCRIPTION = "tap_pigment"
-# The end of a Parquet file: the length of what describes it, in 4 bytes, and `PAR1`. DuckDB holds that in memory.
-_FOOTER_BYTES = 8
-_MAX_DESCRIBED_BYTES = 32 << 20
+# A Parquet file ends with its footer, the length of that in 4 bytes, and `PAR1`. DuckDB holds the footer in memory.
+_END_BYTES = 8
+_MAX_FOOTER_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def read_snapshot(database: StreamDatabase, path: Path) -> Snapshot:
     Raises:
         SnapshotError: If the file is not a snapshot, or has another format.
     """
-    if _described_bytes(path) > _MAX_DESCRIBED_BYTES:
+    if _footer_bytes(path) > _MAX_FOOTER_BYTES:
         raise SnapshotError("its description is missing or damaged (too long)")
     try:
         with database.apart() as reader:
@@ -70,10 +70,10 @@ def read_snapshot(database: StreamDatabase, path: Path) -> Snapshot:
     return snapshot
 
 
-def _described_bytes(path: Path) -> int:
-    """Return how many bytes of a Parquet file describe it, by what the file itself says."""
+def _footer_bytes(path: Path) -> int:
+    """Return the length of a Parquet file's footer, by what the file itself says."""
     with path.open("rb") as file:
-        file.seek(-min(_FOOTER_BYTES, path.stat().st_size), os.SEEK_END)
+        file.seek(-min(_END_BYTES, path.stat().st_size), os.SEEK_END)
         return int.from_bytes(file.read(4), "little")
 
 

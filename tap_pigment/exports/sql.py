@@ -39,7 +39,7 @@ _MANY_COLUMNS = 120
 _MAX_WIDE_BUFFER_BYTES = 256 << 10
 
 
-# How `_joined` makes JSON of a cell.
+# How `_concatenated_in_list` makes JSON of a cell.
 _JSON_TEXT, _JSON_LOWER, _JSON_AS_IS = range(3)
 _JSON_KINDS: Mapping[ColumnType, int] = {
     ColumnType.TEXT: _JSON_TEXT,
@@ -96,15 +96,15 @@ def read_csv(path: Path, width: int, *, size_bytes: int, longest_line_bytes: int
         "max_line_size": str(buffer_bytes),
         "buffer_size": str(buffer_bytes),
     }
-    return f"read_csv({quoted_path(path)}, {_listed(_CSV_FILE_OPTIONS | options)})"
+    return f"read_csv({quoted_path(path)}, {_named_arguments(_CSV_FILE_OPTIONS | options)})"
 
 
 def read_parquet(path: Path) -> str:
     """Return the relation of a Parquet file's rows."""
-    return f"read_parquet({quoted_path(path)}, {_listed(_PARQUET_FILE_OPTIONS)})"
+    return f"read_parquet({quoted_path(path)}, {_named_arguments(_PARQUET_FILE_OPTIONS)})"
 
 
-def _listed(options: Mapping[str, str]) -> str:
+def _named_arguments(options: Mapping[str, str]) -> str:
     return ", ".join(f"{name} = {option}" for name, option in options.items())
 
 
@@ -208,11 +208,13 @@ def json_record_start(columns: Sequence[Column], *, before: str) -> str:
     heads = [f"{',' if place else ''}{json.dumps(column.name)}:" for place, column in enumerate(columns)]
     end = quoted_text(f'{"," if columns else ""}"{CONTENT_HASH}":"')
     if len(columns) < _MANY_COLUMNS:
-        members = _texts([(quoted_text(head), json_value(column)) for head, column in zip(heads, columns, strict=True)])
+        members = _concatenated(
+            [(quoted_text(head), json_value(column)) for head, column in zip(heads, columns, strict=True)]
+        )
     else:
-        kinds = _list([_JSON_KINDS[column.type] for column in columns])
-        blanks = _list([quoted_text("null" if column.nullable else '""') for column in columns])
-        members = _joined(
+        kinds = _sql_list([_JSON_KINDS[column.type] for column in columns])
+        blanks = _sql_list([quoted_text("null" if column.nullable else '""') for column in columns])
+        members = _concatenated_in_list(
             columns,
             heads,
             f"CASE WHEN text = '' THEN {blanks}[place] "
@@ -233,23 +235,29 @@ def netstrings(columns: Sequence[Column]) -> str:
     netstring = "if({text} = '', '-', concat(strlen({text}), ':', {text}, ','))".format
     if len(columns) < _MANY_COLUMNS:
         pairs = zip(heads, ordered, strict=True)
-        return _texts([(quoted_text(head), netstring(text=cell(column.position))) for head, column in pairs])
-    return _joined(ordered, heads, netstring(text="text"))
+        return _concatenated([(quoted_text(head), netstring(text=cell(column.position))) for head, column in pairs])
+    return _concatenated_in_list(ordered, heads, netstring(text="text"))
 
 
-def _texts(pairs: Sequence[tuple[str, str]]) -> str:
-    """Return the texts of expressions in a row."""
+def _concatenated(pairs: Sequence[tuple[str, str]]) -> str:
+    """Return one text of the texts of expressions."""
     return f"concat({', '.join(part for pair in pairs for part in pair) or quoted_text('')})"
 
 
-def _joined(columns: Sequence[Column], heads: Sequence[str], converted: str) -> str:
-    """Return the cells of columns in a row, each after its head and converted: `text` at `place`, in one expression."""
-    cells = _list([cell(column.position) for column in columns])
-    heads_list = _list([quoted_text(head) for head in heads])
+def _concatenated_in_list(columns: Sequence[Column], heads: Sequence[str], converted: str) -> str:
+    """Return one text of the cells of columns, by a single expression for all: see `_MANY_COLUMNS`.
+
+    Args:
+        columns: The columns.
+        heads: What stands before each cell.
+        converted: What becomes of a cell, which is `text` there; its number in the columns, from 1, is `place`.
+    """
+    cells = _sql_list([cell(column.position) for column in columns])
+    heads_list = _sql_list([quoted_text(head) for head in heads])
     return f"array_to_string(list_transform({cells}, lambda text, place: concat({heads_list}[place], {converted})), '')"
 
 
-def _list(expressions: Sequence[object]) -> str:
+def _sql_list(expressions: Sequence[object]) -> str:
     return f"[{', '.join(map(str, expressions))}]"
 
 
