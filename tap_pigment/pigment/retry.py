@@ -34,13 +34,8 @@ Result = TypeVar("Result")
 BASE_WAIT_SECONDS = 1
 MAX_WAIT_SECONDS = 30
 
-_TRANSIENT = (
-    RetriableResponseError,
-    requests.ConnectionError,
-    requests.Timeout,
-    requests.exceptions.ChunkedEncodingError,
-    requests.exceptions.ContentDecodingError,
-)
+_TRUNCATED = (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)
+_TRANSIENT = (RetriableResponseError, requests.ConnectionError, requests.Timeout, *_TRUNCATED)
 _TLS_INTERRUPTED = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
@@ -161,22 +156,17 @@ class Retry:
                 "behind a proxy with a certificate of its own, set REQUESTS_CA_BUNDLE to its file."
             )
         tries = "1 try" if self._max_tries == 1 or not isinstance(error, _TRANSIENT) else f"{self._max_tries} tries"
-        match error:
-            # Silence in the middle of a body arrives as a ConnectionError around urllib3's own.
-            case _ if isinstance(error, requests.Timeout) or isinstance(
-                error.args[0] if error.args else None, ReadTimeoutError
-            ):
-                meaning = (
-                    f"no bytes arrived for {self._settings.request_timeout_seconds} s ({tries}). Run again later, or "
-                    "raise request_timeout_seconds."
-                )
-            case requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError():
-                meaning = f"the response was truncated: {reason} ({tries}). Nothing was emitted. Run again later."
-            case _:
-                meaning = (
-                    f"cannot reach {self._settings.api_url}: {reason} ({tries}). Check api_url, the network and the "
-                    "proxy."
-                )
+        if _is_silence(error):
+            meaning = (
+                f"no bytes arrived for {self._settings.request_timeout_seconds} s ({tries}). Run again later, or raise "
+                "request_timeout_seconds."
+            )
+        elif isinstance(error, _TRUNCATED):
+            meaning = f"the response was truncated: {reason} ({tries}). Nothing was emitted. Run again later."
+        else:
+            meaning = (
+                f"cannot reach {self._settings.api_url}: {reason} ({tries}). Check api_url, the network and the proxy."
+            )
         return PigmentExportError(f"{request.subject}: {meaning}")
 
 
@@ -212,6 +202,11 @@ def _retry_after(value: str, now: datetime) -> float | None:
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)
     return (until - now).total_seconds()
+
+
+def _is_silence(error: requests.RequestException) -> bool:
+    """Return whether no bytes arrived in time: in the middle of a body, that is a ConnectionError around urllib3's."""
+    return isinstance(error, requests.Timeout) or any(isinstance(cause, ReadTimeoutError) for cause in error.args[:1])
 
 
 def _is_certificate_error(error: BaseException) -> bool:
