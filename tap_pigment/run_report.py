@@ -42,6 +42,11 @@ class Result(StrEnum):
     STOPPED = "stopped"
     FAILED = "failed"
 
+    @property
+    def total(self) -> str:
+        """The name of the number of streams with this result, in the totals of the report."""
+        return self.value.replace(" ", "_")
+
 
 @dataclass
 class StreamProgress:
@@ -64,6 +69,7 @@ class StreamProgress:
         emitted_rows: How many were emitted.
         deleted_rows: How many of these are deleted ones; None where rows are not compared.
         result: What became of the stream.
+        reported_at: When the log last had a line about the stage.
     """
 
     name: str
@@ -82,13 +88,13 @@ class StreamProgress:
     emitted_rows: int = 0
     deleted_rows: int | None = None
     result: Result = Result.NOT_SYNCED
-    last_line: float = field(default=0.0, repr=False)
+    reported_at: float = field(default=0.0, repr=False)
 
     @contextmanager
     def during(self, stage: Stage) -> Iterator[None]:
         """Be in a stage until the block ends."""
         self.stage = stage
-        self.stage_began = self.last_line = self.clock()
+        self.stage_began = self.reported_at = self.clock()
         try:
             yield
         finally:
@@ -232,8 +238,8 @@ class RunReport:
         def report() -> None:
             while not is_over.wait(tick):
                 for stream in self.streams:
-                    if stream.stage is not Stage.IDLE and self._clock() - stream.last_line >= self._progress_seconds:
-                        stream.last_line = self._clock()
+                    if stream.stage is not Stage.IDLE and self._clock() - stream.reported_at >= self._progress_seconds:
+                        stream.reported_at = self._clock()
                         self._logger.info("%s: %s", stream.name, stream.state_text())
 
         thread = threading.Thread(target=report, name="progress", daemon=True)
@@ -257,7 +263,7 @@ def as_json(streams: Sequence[StreamProgress], seconds: float) -> dict[str, Any]
         "streams": [stream.to_json() for stream in streams],
         "totals": {
             "streams": len(streams),
-            **{result.value.replace(" ", "_"): results.count(result) for result in Result},
+            **{result.total: results.count(result) for result in Result},
             "rows": sum(stream.emitted_rows for stream in streams),
             "deleted": sum(stream.deleted_rows or 0 for stream in streams),
             "bytes": sum(stream.received_bytes for stream in streams),
@@ -271,11 +277,7 @@ def table_lines(streams: Sequence[StreamProgress], seconds: float) -> list[str]:
     """Return the report of a run as a table: a heading, a line for each stream, and one for all; see `as_json`."""
     report = as_json(streams, seconds)
     totals = report["totals"]
-    results = ", ".join(
-        f"{totals[result.value.replace(' ', '_')]:,} {result.value}"
-        for result in Result
-        if totals[result.value.replace(" ", "_")]
-    )
+    results = ", ".join(f"{totals[result.total]:,} {result.value}" for result in Result if totals[result.total])
     rows = [_HEADINGS, *map(_cells, report["streams"]), _cells({**totals, "stream": "all", "result": results})]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
