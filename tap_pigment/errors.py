@@ -18,7 +18,7 @@ class PigmentError(Exception):
     """A failure that is reported in one line, without a traceback."""
 
     def __str__(self) -> str:
-        """Return the message; whatever it quotes is printable and short."""
+        """Return the message, printable and short."""
         return shortened(printable(super().__str__()))
 
 
@@ -122,7 +122,7 @@ class StreamsFailedError(PigmentError):
         all_failures = {**failures, **(applications or {})}
         messages = {shortened(printable(name)): printable(message) for name, message in all_failures.items()}
         width = max(map(len, messages))
-        # The name stands in front of each row, so a message need not repeat it.
+        # The name is in front of each row, so a message need not repeat it.
         rows = [f"  {name:{width}}  {message.removeprefix(f'{name}: ')}" for name, message in messages.items()]
         others = "" if len(failures) == streams else " The others are complete."
         if not applications:

@@ -1,18 +1,18 @@
-"""The packages of others in this environment: whether another plugin has replaced one that the tap needs."""
+"""Whether another plugin in this environment has replaced a package that the tap needs."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
-# singer-python holds these two at old releases. The files of `backoff` are also those of `python-backoff`.
+# The first two require old releases of packages. The files of `backoff` are also those of `python-backoff`.
 _REPLACING = ("singer-python", "pipelinewise-singer-python", "backoff")
 
 
 def broken_package() -> str | None:
     """Return what is wrong with an installed package, or None.
 
-    The old `backoff` lies over the files of `python-backoff`. Its hooks get no exception, and then no request can be
+    The old `backoff` overwrites the files of `python-backoff`. Its hooks get no exception, and then no request can be
     retried.
     """
     import backoff  # noqa: PLC0415 - it may be another package, or damaged.

@@ -22,7 +22,7 @@ _REFRESHES_PER_SECOND = 4
 
 
 def is_on_terminal() -> bool:
-    """Return whether somebody watches the log on a terminal to which no messages are written."""
+    """Return whether the log goes to a terminal, and messages do not."""
     return bool(sys.stderr) and sys.stderr.isatty() and not sys.stdout.isatty()
 
 

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 BOOKMARK_VERSION = 1
 
-# A bookmark is input: what names a file or stands in a message must have the right form.
+# A bookmark is input: what names a file or is part of a message must have the right form.
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _BODY = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
 class Bookmark:
-    """What a run leaves for the next one.
+    """What a run writes into the state for the next one.
 
     Attributes:
         rows: The number of rows of the export.
@@ -92,7 +92,7 @@ def _types(value: object) -> dict[str, ColumnType]:
 
 
 def _names(value: object) -> dict[str, str]:
-    """Return names by header; none if two are the same, or one is that of an added column, which no run leaves."""
+    """Return names by header; none if two are the same, or one is that of an added column, which no run writes."""
     members = value.items() if isinstance(value, dict) else ()
     names = {str(header): name for header, name in members if isinstance(name, str)}
     all_names = {name.casefold() for name in (*names.values(), *ADDED_COLUMNS)}

@@ -49,7 +49,7 @@ class CurrentRows:
     """The rows of an export as a snapshot has them.
 
     Args:
-        export: The export, of which `kept_columns` were kept.
+        export: The export, validated with `kept_columns`.
         columns: The selected columns.
         key: The key.
         occurrences: The table of the numbers of identical rows; None if no rows are identical.

@@ -131,7 +131,7 @@ class RowPlanner:
         return None
 
     def _read(self, name: str) -> Snapshot | None:
-        """Return a snapshot, or None if it is missing or damaged; report whatever prevents a comparison with it."""
+        """Return a snapshot, or None if it is missing or damaged; report what prevents a comparison with it."""
         run = self.run
         path = self.file.path.with_suffix(f".{name}")
         try:

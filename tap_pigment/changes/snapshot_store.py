@@ -136,7 +136,7 @@ class SnapshotStore:
             *_, stream, file = path.split("/")
             name = file.removesuffix(_SUFFIX)
             is_in_place = path == f"{self._root}/{stream}/{name}{_SUFFIX}"
-            if is_in_place and is_snapshot_name(name) and not file_name_problem(stream):  # Other files may lie there.
+            if is_in_place and is_snapshot_name(name) and not file_name_problem(stream):  # There may be other files.
                 yield Entry(stream, name, sizes[path])
 
     def _sizes(self, folder: str) -> dict[str, int]:
@@ -163,7 +163,7 @@ def _local_sizes(folder: str) -> Iterator[tuple[str, int]]:
 
     for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
         if parent != folder:
-            folders.clear()  # Snapshots lie no deeper, and links may form circles.
+            folders.clear()  # No snapshot is deeper, and links may form circles.
         for name in names:
             if not is_snapshot_name(name.removesuffix(_SUFFIX)):
                 continue

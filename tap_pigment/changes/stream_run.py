@@ -36,7 +36,7 @@ class StreamRun:
         spec: How records are made of rows.
         settings: The settings.
         bookmark: The bookmark of the last run; None if there is none.
-        tap_version: The tap's name and version: another version looks at every export again.
+        tap_version: The tap's name and version: another version compares every export again.
         session: DuckDB.
         store: The store of snapshots; None without `change_detection: row`.
         logger: Reports what is not emitted, and why all rows are.

@@ -70,7 +70,7 @@ def _plan_stream(run: StreamRun, export: ValidatedExport) -> SyncPlan:
 
 
 def _rows_digest(run: StreamRun, export: ValidatedExport) -> str:
-    """Return a digest that is equal for the same rows, in any order, of which the same messages are made."""
+    """Return a digest of the rows, in any order, and of how messages are made of them."""
     # Sums, so that identical rows do not cancel each other out.
     sums = ", ".join(
         f"coalesce(sum(CAST('0x' || substr(hash, {start}, 16) AS UBIGINT)::HUGEINT), 0)" for start in _HALVES

@@ -45,7 +45,7 @@ def value_columns_start(
         headers: The header of the table's export.
         friendly: Whether it holds display names.
         metric_names: The names of the application's metrics.
-        list_names: The names of its dimension lists; what bears such a name may be a dimension.
+        list_names: The names of its dimension lists; a column with such a name may be a dimension.
     """
     metrics = {slug(name) for name in metric_names} - {slug(name) for name in list_names}
     for position, header in enumerate(headers):

@@ -26,7 +26,7 @@ class Prefetcher(Generic[Item, Result]):
     Args:
         work: Returns the result of an item.
         depth: How many items to work on ahead.
-        discard: Called with each result that nobody takes.
+        discard: Called with each result that is not taken.
         threads: In how many threads; by default in as many as the depth.
     """
 
@@ -104,7 +104,7 @@ class Prefetcher(Generic[Item, Result]):
 
 
 def in_thread(work: Callable[[], Result]) -> Result:
-    """Return the result of work in a thread of its own: a signal ends the wait for it, whatever the work waits for."""
+    """Return the result of work in a thread of its own: a signal ends the wait for it."""
     prefetcher = Prefetcher[None, Result](lambda _: work(), 1, discard=lambda _: None)
     with prefetcher.started([None]):
         return prefetcher.take(None)

@@ -284,10 +284,10 @@ def quoted_text(text: str) -> str:
 
 
 def quoted_path(path: Path) -> str:
-    """Return a path to read as an SQL literal in which the characters of DuckDB's globs stand for themselves."""
+    """Return a path to read as an SQL literal, with the characters of DuckDB's globs escaped."""
     return quoted_text(re.sub(r"([*?\[])", r"[\1]", str(path)))
 
 
 def quoted_target(path: Path) -> str:
-    """Return a path to write as an SQL literal; there, DuckDB knows no globs."""
+    """Return a path to write as an SQL literal; DuckDB has no globs there."""
     return quoted_text(str(path))

@@ -81,7 +81,7 @@ def read_strictly(
         file: The export.
         database: The database.
         read: Reads a relation, given it and the SQL of the bytes in a row's cells. It returns the number of rows, the
-            sum of their bytes, and whatever else it finds; None if DuckDB cannot read the relation.
+            sum of their bytes, and anything else that it finds; None if DuckDB cannot read the relation.
 
     Raises:
         MalformedExportError: If a row is not CSV of the header's width; it names the first. If the readers disagree.

@@ -47,7 +47,7 @@ def checked_stdout() -> Iterator[None]:
     if stdout is None:
         raise output_error(OSError(errno.EBADF, "closed"))
     is_pythons = stdout is sys.__stdout__
-    if not is_pythons or stdout.isatty():  # Others may stand here in tests; Windows has its own way to terminals.
+    if not is_pythons or stdout.isatty():  # Tests replace it; Windows writes to terminals in another way.
         yield
         return
     raw = _Stdout(stdout.fileno(), "wb", closefd=False)

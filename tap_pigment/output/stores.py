@@ -58,7 +58,7 @@ def check_store(store: StoreAddress) -> None:
 
 
 def check_file_name(setting: str, stream: str) -> None:
-    """Check that the name of a stream can be a part of a path in a store, so that no file lies outside of the store.
+    """Check that the name of a stream can be a part of a path in a store, so that every file is in the store.
 
     Raises:
         StoreError: If not.

@@ -1,6 +1,6 @@
 """Pigment's REST API: requests, authentication, HTTP/2, rate limit, retries and response errors.
 
-Nothing here knows files, DuckDB or Singer streams.
+Files, DuckDB and Singer streams are the concern of other packages.
 """
 
 from tap_pigment.pigment.api import (

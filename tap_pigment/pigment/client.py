@@ -1,6 +1,6 @@
 """The client of Pigment's REST API: the only place that sends requests.
 
-It knows no files and no streams: whoever sends a request says how its response is read.
+Files and streams are the concern of its callers: they pass the function that reads a response.
 """
 
 from __future__ import annotations

@@ -36,9 +36,9 @@ _VERSIONS = {b"HTTP/2": HTTP_2, b"HTTP/1.0": 10}
 class Http2Adapter(HTTPAdapter):
     """Sends over HTTP/2 if the server speaks it, else over HTTP/1.1, and without TLS always over HTTP/1.1.
 
-    Each request has a connection of its own, which is kept for the next one. On a shared connection a body that nobody
-    reads for a while would use up the flow control window of all others, and httpx2 does not lock what several threads
-    would share.
+    Each request has a connection of its own, which is kept for the next one. On a shared connection a body
+    that is not read for a while would use up the flow control window of all others, and httpx2 does not lock what
+    several threads would share.
     """
 
     def __init__(self) -> None:

@@ -73,7 +73,7 @@ class Connection:
             proxy=httpx2.Proxy(route.proxy, ssl_context=proxy_trust) if route.proxy else None,
             limits=httpx2.Limits(max_keepalive_connections=1, keepalive_expiry=_SECONDS_TO_KEEP),
         )
-        # Closed by the garbage collector too, should nobody close it.
+        # So that the garbage collector closes it too.
         self.close = weakref.finalize(self, self._transport.close)
         self._lock = threading.Lock()
         self._network: Any = None
@@ -130,10 +130,10 @@ class Connection:
 
 
 class _Watch:
-    """Reads along with the protocol of a connection, for what httpcore2 discards.
+    """Observes the protocol of a connection, because httpcore2 hides some of it.
 
-    That is the trailers; the status over HTTP/2, where httpcore2 takes 200 if there is none; and the time between two
-    reads, which httpcore2 does not limit over HTTP/1.1.
+    It discards trailers, takes a status of 200 over HTTP/2 if there is none, and does not limit the time between two
+    reads over HTTP/1.1.
 
     It holds no `Connection`, which could then not be collected.
     """
@@ -149,7 +149,7 @@ class _Watch:
         self.trailers = []
 
     def attach(self, transport: Any) -> None:  # noqa: ANN401 - its pool is not public.
-        """Read along with the protocol of the transport's newest connection, if that is not the case yet."""
+        """Observe the protocol of the transport's newest connection, each once."""
         http: Any = transport._pool.connections[-1]  # noqa: SLF001 - see the top of the file.
         while not (protocol := getattr(http, "_h2_state", None) or getattr(http, "_h11_state", None)):
             http = http._connection  # noqa: SLF001 - see the top of the file; proxies wrap connections.
@@ -201,8 +201,8 @@ def has_valid_status(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 def trailer_problem(trailers: Iterable[tuple[str, str]], *, is_length_right: bool) -> str | None:
     """Return why trailers make a body incomplete, or None.
 
-    A trailer that names an error is one, whatever arrived. A trailer that nobody knows may be one too; it does no harm
-    if the body has the length that was announced.
+    A trailer that names an error makes any body incomplete. An unknown trailer may mean an error too, unless the body
+    has the length that was announced.
 
     Args:
         trailers: Names in lower case, and values.

@@ -1,7 +1,7 @@
 """What the request bodies of exports may hold, as JSON schemas, and the check of a body that a user gives.
 
-Source: Pigment's OpenAPI description. The schemas add the rules that stand there in words only: a filter has exactly
-the member that its type names, and is not empty.
+Source: Pigment's OpenAPI description. The schemas add the rules that are only in its text: a filter has exactly the
+member that its type names, and is not empty.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def check_request_body(body: object, kind: str | None, path: str) -> list[str]:
     Args:
         body: The body, as JSON.
         kind: The kind of the block, see `BlockType.kind`; None if it is not known yet.
-        path: Where the body stands in the settings, such as `stream_overrides.pnl.request`.
+        path: The place of the body in the settings, such as `stream_overrides.pnl.request`.
     """
     path = printable(path)
     # One message for each place: a value of the wrong type also breaks the rules of the object around it.

@@ -136,7 +136,7 @@ def response_error(
         status: The HTTP status.
         text: The beginning of the response's body.
         location: The target of a redirect.
-        keys: API keys, which the message never shows, whatever the response holds.
+        keys: API keys, which are removed from the message.
     """
     error_class: type[PigmentError] = PigmentExportError
     if is_over_quota(status):
@@ -236,7 +236,7 @@ def _sent_chunks(response: Response, request: ApiRequest, chunk_bytes: int) -> I
 
 
 def _decompressed(chunks: Iterable[bytes], coding: str, step_bytes: int) -> Generator[bytes, None, bool]:
-    """Yield the decompressed chunks in steps, and return whether the compressed data came to their end."""
+    """Yield the decompressed chunks in steps, and return whether the compressed data has its end."""
     decompressor = None
     for chunk in chunks:
         rest = chunk
@@ -254,7 +254,7 @@ def _decompressed(chunks: Iterable[bytes], coding: str, step_bytes: int) -> Gene
 
 
 def _window_bits(coding: str, first_byte: int) -> int:
-    """Return how zlib reads compressed data: `deflate` stands for data with zlib's header, and for data without one."""
+    """Return how zlib reads compressed data: `deflate` means data with zlib's header, or without."""
     is_gzip, is_zlib = first_byte == 0x1F, first_byte & 0x8F == zlib.DEFLATED  # noqa: PLR2004 - see RFC 1950 and 1952.
     return _RAW_DEFLATE if coding == "deflate" and not is_gzip and not is_zlib else _ZLIB_OR_GZIP
 
@@ -304,7 +304,7 @@ def missing_end_proof(response: Response) -> str | None:
     """Return why a body that was read to its end may be truncated, or None if the transport proves its end."""
     is_http_2 = response.raw.version == HTTP_2
     last_coding = response.headers.get("Transfer-Encoding", "").lower().rpartition(",")[2].strip()
-    # The last chunk proves the end, whatever Content-Length says beside it.
+    # The last chunk proves the end, also beside a Content-Length that differs.
     if not is_http_2 and last_coding == "chunked":
         return None
     announced = response.headers.get("Content-Length")

@@ -14,7 +14,7 @@ _SETTINGS = ("api_key", "metadata_api_key", "application_id", "api_url")
 
 
 class CannotVerifyError(Exception):
-    """The workspace cannot be verified; the text says why and what to do, in one line."""
+    """The workspace cannot be verified; the text is the whole message, in one line."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,9 @@ def read_access(config_file: Path | None, environment: Mapping[str, str]) -> Acc
     url = texts["api_url"] or DEFAULT_URL
     if not _is_allowed(url):
         raise CannotVerifyError(f"{shown('api_url')}: not an https address. Set it as for tap-pigment, or remove it.")
-    return Access(url.rstrip("/"), texts["api_key"], texts["metadata_api_key"] or texts["api_key"], _id(texts))
+    return Access(
+        url.rstrip("/"), texts["api_key"], texts["metadata_api_key"] or texts["api_key"], _application_id(texts)
+    )
 
 
 def is_loopback(host: str) -> bool:
@@ -100,12 +102,12 @@ def _text(shown: str, value: object) -> str:
 
 
 def _first_application(config: Mapping[str, Any]) -> str:
-    """Return the first id of `application_ids`; empty if there is none, or if it stands for all."""
+    """Return the first id of `application_ids`; empty if there is none, or only `*`."""
     ids = config.get("application_ids")
     return next((each for each in ids if isinstance(each, str) and each != "*"), "") if isinstance(ids, list) else ""
 
 
-def _id(texts: Mapping[str, str]) -> str:
+def _application_id(texts: Mapping[str, str]) -> str:
     application_id = texts["application_id"]
     if application_id.startswith("pgmt_"):
         raise CannotVerifyError("application_id: it holds an API key. Set it to the id in Pigment's address bar.")

@@ -33,14 +33,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--block",
-        type=_id,
+        type=_uuid,
         action="append",
         default=[],
         metavar="ID",
         help=f"export this block, instead of the first of each type; up to {probes.MAX_BLOCKS} times",
     )
     parser.add_argument(
-        "--scenario", type=_id, metavar="ID", help="export the first of the metrics with this scenario, too"
+        "--scenario", type=_uuid, metavar="ID", help="export the first of the metrics with this scenario, too"
     )
     parser.add_argument(
         "--max-kilobytes",
@@ -103,7 +103,7 @@ class _Run:
 
     @property
     def evidence(self) -> Evidence:
-        """What was answered until now."""
+        """The exchanges so far."""
         return Evidence(tuple(self._exchanges), self._is_encrypted)
 
     def start(self, application_id: str) -> None:
@@ -163,7 +163,7 @@ def _blocks(listed: list[Block], ids: list[str]) -> list[Block]:
     return [by_id[block_id] for block_id in ids]
 
 
-def _id(text: str) -> str:
+def _uuid(text: str) -> str:
     if not probes.is_id(text):
         raise argparse.ArgumentTypeError("not an id of Pigment, which has 32 digits and letters in 5 groups")
     return text.lower()

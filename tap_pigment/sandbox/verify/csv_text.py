@@ -43,7 +43,7 @@ class CsvText:
 
     @property
     def columns(self) -> Iterator[list[str]]:
-        """The filled cells of each column that has any, rows of other lengths left out."""
+        """The filled cells of each column that has any; rows of another length do not count."""
         rows = [row for row in self.rows if len(row) == len(self.header)]
         columns = ([field.text for field in column if field.text] for column in zip(*rows, strict=True))
         return (cells for cells in columns if cells)

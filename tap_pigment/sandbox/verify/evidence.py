@@ -1,4 +1,4 @@
-"""What a workspace answered: the exchanges, with their listings and exports read."""
+"""The exchanges with a workspace: requests and responses, with their listings and exports read."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -86,7 +86,7 @@ class Evidence:
         return [exchange for exchange in self.exchanges if exchange.probe.purpose in purposes]
 
     def exports(self, *purposes: Purpose, types: Sequence[str] = ()) -> Iterator[Export]:
-        """Yield the exports for these purposes, of blocks of these types; no types stand for all."""
+        """Yield the exports for these purposes, of blocks of these types; without types, of all."""
         for exchange in self.of(*purposes):
             block, csv = exchange.probe.block, exchange.csv
             if block and csv and (not types or block.type in types):

@@ -154,7 +154,7 @@ def _status(purpose: Purpose) -> Callable[[Evidence], Iterator[str]]:
 
 
 def _is_about_the_request(status: int) -> bool:
-    """Return whether a status says something about the request, not about the quota or the server."""
+    """Return whether a status is about the request, not about the quota or the server."""
     return status != HTTPStatus.TOO_MANY_REQUESTS and status < HTTPStatus.INTERNAL_SERVER_ERROR
 
 

@@ -1,4 +1,4 @@
-"""The requests to a workspace, as data: which blocks are exported, and what is asked of them."""
+"""The requests to a workspace, as data: which blocks are exported, and in which ways."""
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ PROPERTIES: Final = 2
 MAX_LISTING_BYTES = 1 << 24
 MAX_HEADER_BYTES = 1 << 16
 _ENDPOINTS: Final = {"DimensionList": "list", "TransactionList": "list", "Metric": "metric", "Table": "table"}
-# What tap-pigment asks of every export.
+# What tap-pigment requests of every export.
 _EXPLICIT: Final = MappingProxyType(
     {
         "fieldDelimiter": "Semicolon",

@@ -1,4 +1,4 @@
-"""What the facts came to, as lines to paste into a public issue, or as JSON."""
+"""The results of the facts, as lines to paste into a public issue, or as JSON."""
 
 import json
 from collections import Counter
@@ -22,7 +22,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What one fact came to."""
+    """The result of one fact."""
 
     fact: Fact
     observations: Sequence[str]
@@ -73,7 +73,7 @@ class Summary:
 
 
 def findings(evidence: Evidence) -> list[Finding]:
-    """Return what each fact came to."""
+    """Return the result of each fact."""
     return [Finding(fact, fact.observations(evidence)) for fact in FACTS]
 
 
