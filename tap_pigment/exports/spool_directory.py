@@ -63,13 +63,13 @@ class SpoolDirectory:
                 self._path = self._make()
             return self._path
 
-    def new_file(self, suffix: str = ".csv") -> Path:
+    def new_file(self) -> Path:
         """Return the path of a new, empty file that only the user can read.
 
         Raises:
             SpoolError: If it cannot be made.
         """
-        path = self.path() / f"export-{next(self._numbers)}{suffix}"
+        path = self.path() / f"export-{next(self._numbers)}.csv"
         with disk_errors(path.parent):
             path.touch(mode=0o600, exist_ok=False)
         return path
