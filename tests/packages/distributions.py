@@ -67,15 +67,3 @@ def uv() -> Path:
 def build(folder: Path) -> None:
     """Build the sdist, and the wheel from it."""
     subprocess.run([uv(), "build", "--quiet", "--out-dir", folder, ROOT], check=True)
-
-
-def repository_files() -> set[str]:
-    """Return the names of all files of the repository, committed or about to be."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],  # noqa: S607 - whichever git is on the PATH.
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return {name for name in listed.stdout.split("\0")[:-1] if (ROOT / name).exists()}

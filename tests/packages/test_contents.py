@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.packages.distributions import Distributions, repository_files
+from tests.support.commands import repository_files
 from tests.targets.environments import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tests.packages.distributions import Distributions
 
 REPOSITORY = "https://github.com/tap-pigment/tap-pigment"
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -23,6 +23,7 @@ from tests.packages.container_engine import read_image
 from tests.packages.distributions import uv
 from tests.packages.dockerfile import context_files
 from tests.packages.environments import clean_variables
+from tests.support.commands import output_of
 from tests.support.doc_pages import PAGES, code_blocks, section
 from tests.targets.environments import ROOT
 
@@ -77,17 +78,12 @@ class Reader:
 
     def run(self, commands: str, **variables: str) -> str:
         """Run shell commands, all of which must succeed, and return their stdout."""
-        ended = subprocess.run(
+        return output_of(
             ["/bin/sh", "-e", "-c", commands],
-            cwd=self.folder,
-            env=self._variables | variables,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
+            folder=self.folder,
+            variables=self._variables | variables,
+            seconds=SECONDS,
         )
-        assert ended.returncode == 0, ended.stderr + ended.stdout
-        return ended.stdout
 
 
 @pytest.fixture(scope="module")

@@ -6,29 +6,23 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.targets.environments import ROOT
+from tests.support.commands import REPOSITORY, output_of, repository_files
+from tests.support.doc_pages import PAGES, code_blocks, section
 from tests.targets.pipeline import environment
 
 if TYPE_CHECKING:
     from tests.targets.served_sandbox import ServedSandbox
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-TRY_IT, USE_IT = (README.split(f"\n## {title}\n")[1].partition("\n## ")[0] for title in ("Try it", "Use it"))
+TRY_IT, USE_IT = (code_blocks(section(PAGES["README.md"], title), "shell") for title in ("Try it", "Use it"))
 SECONDS = 600
 # Packages for those who change the tap.
 DEVELOPMENT = {"coverage", "flask", "hypothesis", "moto", "mypy", "pytest", "ruff"}
-
-
-def shell_blocks(section: str) -> list[str]:
-    """Return the blocks of shell commands."""
-    return re.findall(r"^```shell\n(.*?)^```$", section, flags=re.DOTALL | re.MULTILINE)
 
 
 class Newcomer:
@@ -48,42 +42,25 @@ class Newcomer:
 
     def run(self, commands: str) -> str:
         """Run shell commands in the clone, all of which must succeed, and return their stdout."""
-        ended = subprocess.run(
-            ["/bin/sh", "-e", "-c", commands],
-            cwd=self.clone,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        assert ended.returncode == 0, ended.stderr + ended.stdout
-        return ended.stdout
+        command = ["/bin/sh", "-e", "-c", commands]
+        return output_of(command, folder=self.clone, variables=self._environment, seconds=SECONDS)
 
 
 @pytest.fixture
 def newcomer(tmp_path: Path) -> Newcomer:
     """Return a newcomer whose clone has the files of this working tree, all committed."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],  # noqa: S607 - whichever git is on the PATH.
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
     clone, home = tmp_path / "clone", tmp_path / "home"
     home.mkdir()
-    for name in listed.stdout.split("\0")[:-1]:
-        if (ROOT / name).exists():
-            (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, clone / name)
+    for name in repository_files():
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(REPOSITORY / name, clone / name)
     newcomer = Newcomer(clone, home)
     newcomer.run("git init -q . && git add . && git -c user.name=n -c user.email=n@localhost commit -qm All")
     return newcomer
 
 
 def test_the_first_command_shows_what_landed_and_leaves_the_clone_clean(newcomer: Newcomer) -> None:
-    command = shell_blocks(TRY_IT)[0]
+    command = TRY_IT[0]
 
     outputs = [newcomer.run(command), newcomer.run(command)]
 
@@ -97,10 +74,10 @@ def test_the_first_command_shows_what_landed_and_leaves_the_clone_clean(newcomer
 
 
 def test_tap_and_target_are_installed_and_run_as_the_readme_says(newcomer: Newcomer, demo: ServedSandbox) -> None:
-    install_uv = shell_blocks(TRY_IT)[0].partition(" && .uv/bin/uv run")[0]
+    install_uv = TRY_IT[0].partition(" && .uv/bin/uv run")[0]
     (newcomer.clone / "config.json").write_text(json.dumps(demo.config), encoding="utf-8")
 
-    newcomer.run("\n".join([install_uv, *shell_blocks(USE_IT)]))
+    newcomer.run("\n".join([install_uv, *USE_IT]))
 
     [file] = newcomer.clone.glob("countries-*.jsonl")
     assert len(file.read_text(encoding="utf-8").splitlines()) == 9

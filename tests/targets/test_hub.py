@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tests.support.commands import output_of
 from tests.targets import environments
 from tests.targets.demo import DEMO
 from tests.targets.pipeline import environment
@@ -90,17 +90,8 @@ class Project:
         self.file.write_text(yaml.safe_dump(project), encoding="utf-8")
 
     def _meltano(self, variables: Mapping[str, str], *arguments: str) -> str:
-        ended = subprocess.run(
-            [COMMANDS / "meltano", *arguments],
-            cwd=self.file.parent,
-            env=variables,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        assert ended.returncode == 0, ended.stderr + ended.stdout
-        return ended.stdout
+        command = [str(COMMANDS / "meltano"), *arguments]
+        return output_of(command, folder=self.file.parent, variables=variables, seconds=SECONDS)
 
 
 def test_meltano_adds_installs_and_runs_the_tap_from_the_definition(demo: ServedSandbox, tmp_path: Path) -> None:
