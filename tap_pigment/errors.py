@@ -53,7 +53,7 @@ class PigmentExportError(PigmentError):
 
 
 class MalformedExportError(PigmentError):
-    """The export is complete and not the CSV that its header announces: look at the row that is named."""
+    """The export is complete and not the CSV that its header announces: check the row that is named."""
 
 
 class SpoolError(PigmentError):
@@ -65,7 +65,7 @@ class MemoryLimitError(PigmentError):
 
 
 class OutputError(PigmentError):
-    """stdout cannot be written: look at the target, or at the disk behind it."""
+    """stdout cannot be written: check the target, or the disk behind it."""
 
 
 class StoreError(PigmentError):

@@ -94,7 +94,7 @@ def read_state(file: IO[bytes]) -> str:
 
 
 def read_state_or_wrapped(file: IO[bytes]) -> Mapping[str, Any]:
-    """Return the state of a file, which may also stand in `singer_state`, as `meltano state get` writes it.
+    """Return the state of a file, which may also be the value of `singer_state`, as `meltano state get` writes it.
 
     Raises:
         SettingsError: If it holds no state.

@@ -21,7 +21,7 @@ def infer_type(cells: Iterable[str], *, is_value: bool) -> ColumnType:
 
     Args:
         cells: The cells of the column; blanks do not count.
-        is_value: Whether the column holds values, as against items and properties of lists.
+        is_value: Whether the column holds values, not items or properties of lists.
     """
     filled = [text for text in cells if text]
     if not filled:

@@ -88,8 +88,12 @@ def _whole_rows(body: bytes, counts: CsvCounter, width: int, rows: int) -> tuple
         found.extend(fields for _, fields in itertools.islice(read_rows(text), rows + 1))
     except csv.Error as error:
         fault = "" if counts.has_open_quote else f"row {len(found):,} is not CSV: {error}"
-    is_cut = len(body) >= _MAX_SAMPLE_BYTES
-    if not counts.ends_with_newline and len(found) == counts.line_ends + 1 and (is_cut or len(found[-1]) != width):
+    is_truncated = len(body) >= _MAX_SAMPLE_BYTES
+    if (
+        not counts.ends_with_newline
+        and len(found) == counts.line_ends + 1
+        and (is_truncated or len(found[-1]) != width)
+    ):
         found.pop()  # The last row may be truncated.
     for row, fields in enumerate(found):
         if len(fields) != width:

@@ -52,7 +52,7 @@ Result = TypeVar("Result")
 
 
 class _Session(requests.Session):
-    """A session that never looks at the target of a redirect.
+    """A session that ignores the target of a redirect.
 
     `requests` parses the target and reads the whole body to prepare the next request, even if none follows.
     """
