@@ -12,7 +12,7 @@ from tap_pigment.errors import PigmentExportError, SpoolError, StreamsFailedErro
 from tap_pigment.exports import DuckDBSession, SpoolDirectory
 from tap_pigment.tap import TapPigment
 from tests.support.pigment import Answer
-from tests.support.taps import Recorder, RecordWriter, of_type, written
+from tests.support.taps import Recorder, of_type, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -187,10 +187,6 @@ class DamagingRecorder(Recorder):
         if (self.messages[-1]["type"], self.messages[-1].get("stream")) == ("SCHEMA", "second"):
             [path] = [path for path in self._spool_dir.rglob("export-*.csv") if b"B0;" in path.read_bytes()]
             self._damage(path)
-
-
-class DamagingRecordWriter(DamagingRecorder, RecordWriter):
-    """Damages the export too, and takes no blocks."""
 
 
 @pytest.fixture

@@ -13,12 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> SnapshotStore:
-    """A store of snapshots."""
-    return SnapshotStore(str(tmp_path / "store"))
-
-
 def stored(store: SnapshotStore, tmp_path: Path) -> list[str]:
     """Store three snapshots of countries and of cities, and return their names, the oldest first."""
     names = []

@@ -19,12 +19,6 @@ NOW = datetime(2026, 1, 31, tzinfo=UTC)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> SnapshotStore:
-    """A store of snapshots."""
-    return SnapshotStore(str(tmp_path / "store"))
-
-
-@pytest.fixture
 def source(tmp_path: Path) -> Path:
     """A file that others may read."""
     path = tmp_path / "source"
