@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from tap_pigment.errors import MalformedExportError, PigmentExportError
 from tap_pigment.exports.sample import SAMPLE_ROWS, ExportSample, read_sample
 from tap_pigment.pigment import ApiRequest, RetriableResponseError, Scope
-from tests.unit.exports.responses import CHUNKED, response_of
+from tests.support.memory_responses import CHUNKED, read_bytes, response_of
 
 REQUEST = ApiRequest(Scope.EXPORT, "POST", "/v1/export/table/id-1", "plan")
 
 
 def sample_of(content: bytes, *, rows: int = 9) -> ExportSample:
-    response, _ = response_of(content)
+    response = response_of(content)
     return read_sample(response, REQUEST, rows=rows)
 
 
@@ -57,12 +57,12 @@ def test_a_blank_header_has_one_column_without_a_name(content: bytes) -> None:
 
 
 def test_no_more_is_read_than_a_sample_needs() -> None:
-    response, body = response_of(b"a;b\n" + b"some;text\n" * 1_000_000)
+    response = response_of(b"a;b\n" + b"some;text\n" * 1_000_000)
 
     sample = read_sample(response, REQUEST, rows=SAMPLE_ROWS)
 
     assert len(sample.rows) == 1_000
-    assert body.read_bytes < 1_000_000
+    assert read_bytes(response) < 1_000_000
 
 
 def test_a_sample_may_need_several_chunks() -> None:
@@ -76,12 +76,12 @@ def test_a_sample_may_need_several_chunks() -> None:
 
 def test_a_sample_of_very_long_rows_takes_no_more_memory_than_its_limit() -> None:
     rows = b"1;" + b"x" * 30_000_000 + b"\n"
-    response, body = response_of(b"a;b\n" + rows * 5)
+    response = response_of(b"a;b\n" + rows * 5)
 
     sample = read_sample(response, REQUEST, rows=SAMPLE_ROWS)
 
     assert len(sample.rows) == 2
-    assert body.read_bytes < 70_000_000
+    assert read_bytes(response) < 70_000_000
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_malformed_row_of_a_sample_is_named_and_retriable(content: bytes, prob
     ],
 )
 def test_a_response_without_an_export_is_retriable(content: bytes, headers: dict[str, str], problem: str) -> None:
-    response, _ = response_of(content, CHUNKED | headers)
+    response = response_of(content, CHUNKED | headers)
 
     with pytest.raises(RetriableResponseError) as caught:
         read_sample(response, REQUEST, rows=9)

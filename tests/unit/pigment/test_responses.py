@@ -1,13 +1,11 @@
 """What a response means: errors, retries, and whether its body is complete."""
 
 import gzip
-import io
 import re
 import zlib
 from datetime import UTC, datetime
 
 import pytest
-import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +29,7 @@ from tap_pigment.pigment.responses import (
     read_json,
     response_error,
 )
+from tests.support.memory_responses import response_of
 
 LISTING = list_blocks("app-1")
 EXPORTING = export_block(Block("id-1", "Plan", BlockType.TABLE, "app-1"), "plan", friendly=False, request={})
@@ -221,22 +220,6 @@ def test_a_web_page_or_json_is_not_an_export(content_type: str, start: bytes, pr
 
 
 # Bodies
-
-
-class RawBody(io.BytesIO):
-    """A body as urllib3 gives it, which counts the bytes that arrived."""
-
-    def __init__(self, content: bytes, headers: dict[str, str], version: int) -> None:
-        super().__init__(content)
-        self.headers = headers
-        self.version = version
-
-
-def response_of(content: bytes, headers: dict[str, str], *, version: int = 11) -> requests.Response:
-    response = requests.Response()
-    response.headers.update(headers)
-    response.raw = RawBody(content, dict(headers), version)
-    return response
 
 
 LONG = b"Code;Text\n" + b"FR;" + bytes(range(97, 123)) * 1_000 + b"\n"

@@ -22,7 +22,7 @@ class MemoryBody(io.BytesIO):
         version: The version of HTTP, as urllib3 numbers it.
     """
 
-    def __init__(self, content: bytes, headers: Mapping[str, str], version: int = 11) -> None:
+    def __init__(self, content: bytes, headers: Mapping[str, str], version: int) -> None:
         super().__init__(content)
         self.read_bytes = 0
         self.headers = dict(headers)
@@ -35,10 +35,17 @@ class MemoryBody(io.BytesIO):
         return chunk
 
 
-def response_of(content: bytes, headers: Mapping[str, str] = CHUNKED) -> tuple[requests.Response, MemoryBody]:
-    """Return a successful response, and its body."""
+def response_of(content: bytes, headers: Mapping[str, str] = CHUNKED, *, version: int = 11) -> requests.Response:
+    """Return a successful response, whose `raw` is a `MemoryBody`."""
     response = requests.Response()
     response.status_code = 200
     response.headers.update(headers)
-    response.raw = body = MemoryBody(content, headers)
-    return response, body
+    response.raw = MemoryBody(content, headers, version)
+    return response
+
+
+def read_bytes(response: requests.Response) -> int:
+    """Return how many bytes of the body of such a response were read."""
+    body: object = response.raw
+    assert isinstance(body, MemoryBody)
+    return body.read_bytes
