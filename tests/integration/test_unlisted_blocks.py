@@ -195,7 +195,7 @@ def test_the_check_tries_each_of_them(pigment: Pigment, run_command: RunCommand,
 def test_a_stream_of_an_older_catalog_needs_an_application(
     pigment: Pigment, discover: Discover, run_tap: RunTap, config: Mapping[str, Any]
 ) -> None:
-    pigment.answer_always_as_it_is()
+    pigment.answer_normally()
     countries = pigment.add_list("Countries", COUNTRIES)
     months = pigment.add_list("Months", COUNTRIES)
     catalog = discover(application_id=APPLICATION_ID)
@@ -213,7 +213,7 @@ def test_a_stream_of_an_older_catalog_needs_an_application(
 
 
 def test_a_view_is_given_by_its_id_and_views_are_not_listed(pigment: Pigment, discover: Discover) -> None:
-    pigment.answer_always_as_it_is()
+    pigment.answer_normally()
     pigment.add_list("Countries", COUNTRIES)
     view = pigment.add_view("Board", PLAN)
 
@@ -224,7 +224,7 @@ def test_a_view_is_given_by_its_id_and_views_are_not_listed(pigment: Pigment, di
 
 
 def test_a_listed_block_is_as_pigment_lists_it(pigment: Pigment, discover: Discover) -> None:
-    pigment.answer_always_as_it_is()
+    pigment.answer_normally()
     plan = pigment.add("Plan", "Table", PLAN)
     pigment.add("Revenue", "Metric", PLAN)
 
@@ -234,7 +234,7 @@ def test_a_listed_block_is_as_pigment_lists_it(pigment: Pigment, discover: Disco
 
 
 def test_a_listed_block_of_another_type_fails_by_itself(pigment: Pigment, tap: MakeTap) -> None:
-    pigment.answer_always_as_it_is()
+    pigment.answer_normally()
     sales = pigment.add("Sales", "Metric", PLAN)
     pigment.add_list("Countries", COUNTRIES)
     running = tap(application_id=APPLICATION_ID, stream_overrides=given(**{sales: "Table"}), on_stream_error="continue")
@@ -253,7 +253,7 @@ def test_a_listed_block_of_another_type_fails_by_itself(pigment: Pigment, tap: M
 
 
 def test_block_types_do_not_skip_a_block_that_is_given(pigment: Pigment, discover: Discover) -> None:
-    pigment.answer_always_as_it_is()
+    pigment.answer_normally()
     sales = pigment.add("Sales", "Metric", PLAN)
     pigment.add("Costs", "Metric", PLAN)
 

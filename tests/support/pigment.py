@@ -132,7 +132,7 @@ class Pigment:
         """Send this response to every request whose path holds `path_part`."""
         self._always[path_part] = answer
 
-    def answer_always_as_it_is(self) -> None:
+    def answer_normally(self) -> None:
         """Send normal responses again, after `always_answer`."""
         self._always.clear()
 

@@ -56,7 +56,7 @@ def loaded(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def runs(loaded: Countries) -> Countries:
     """Return the runs with the four countries in Pigment and in the table, whatever an earlier test did."""
     loaded.pigment.exports[loaded.block] = export(FOUR)
-    loaded.pigment.answer_always_as_it_is()
+    loaded.pigment.answer_normally()
     if loaded.rows() != FOUR:
         assert loaded.run(max_shrink_percent=100) == 0
     assert loaded.rows() == FOUR
