@@ -61,6 +61,14 @@ def config(pigment: Pigment) -> dict[str, Any]:
 
 
 @pytest.fixture
+def spool_dir(tmp_path: Path) -> Path:
+    """An empty directory, for the setting of that name."""
+    path = tmp_path / "spool"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
 def clock() -> Clock:
     """The clock by which the tap waits."""
     return Clock()

@@ -29,7 +29,7 @@ class JoinedParts:
 
     Args:
         name: The stream's name; messages start with it.
-        client: Knows whether the run was stopped.
+        client: Raises an error while parts are joined if the run was stopped.
     """
 
     def __init__(self, name: str, client: PigmentClient) -> None:

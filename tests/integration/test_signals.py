@@ -48,14 +48,6 @@ def pigment(pigment: HoldingPigment) -> HoldingPigment:
 
 
 @pytest.fixture
-def spool_dir(tmp_path: Path) -> Path:
-    """The directory for spool directories."""
-    path = tmp_path / "spool"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
 def config(config: Mapping[str, Any], spool_dir: Path) -> dict[str, Any]:
     """The config of a tap that waits long for each response."""
     return {**config, "request_timeout_seconds": 300, "spool_dir": str(spool_dir)}

@@ -40,14 +40,6 @@ def pigment_class() -> type[SlicedPigment]:
 
 
 @pytest.fixture
-def spool_dir(tmp_path: Path) -> Path:
-    """The directory for spool directories."""
-    path = tmp_path / "spool"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
 def config(config: Mapping[str, Any], spool_dir: Path) -> dict[str, Any]:
     """A config that spools where the test looks."""
     return {**config, "spool_dir": str(spool_dir)}

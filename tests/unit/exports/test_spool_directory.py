@@ -34,13 +34,6 @@ BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 @pytest.fixture
-def spool_dir(tmp_path: Path) -> Path:
-    path = tmp_path / "spool"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
 def other_run(spool_dir: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """Give a run in another process that has a file in its spool directory and waits, and that file."""
     command = [sys.executable, "-c", RUN, str(spool_dir)]
