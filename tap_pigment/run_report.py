@@ -56,7 +56,7 @@ class StreamProgress:
         name: The stream's name.
         logger: Reports the beginning and the end of the download.
         clock: Returns the time in seconds.
-        place: Its place among all streams, such as `3 of 12`.
+        place: Its place among all streams, with a space before it, such as ` 3 of 12`.
         stage: What it does now.
         stage_began: When the stage began.
         seconds: The seconds of all stages that have ended.

@@ -77,7 +77,7 @@ def scenario_column(  # noqa: PLR0913 - everything that shows which column it is
     list_names: Collection[str],
     given_name: str | None = None,
 ) -> int | None:
-    """Return the position of a table's scenario column if it stands behind the first metric, else None.
+    """Return the position of a table's scenario column if it is behind the first metric, else None.
 
     Pigment documents neither its place nor its name. So it is the column with the name that the request gives it, or
     with a usual one; or else the only column behind the first metric without the name of a metric, if all columns
@@ -103,7 +103,7 @@ def scenario_column(  # noqa: PLR0913 - everything that shows which column it is
 
 
 def _plain_name(header: str, *, friendly: bool) -> str:
-    """Return the name of a list or metric that a header stands for, as a slug."""
+    """Return the name of the list or metric in a header, as a slug."""
     return slug(header if friendly else without_technical_suffix(header))
 
 
