@@ -79,7 +79,7 @@ class MetadataStream(PigmentStream):
         """
         settings = self._run.settings
         progress = self._run.report.stream(self.name)
-        with self._run.failures.collected(self.name), progress.syncing(), self._run.stop.checked():
+        with self._run.failures.of_stream(self.name), progress.syncing(), self._run.stop.checked():
             if self.failure:
                 raise self.failure
             listed_at = self._listed_at or datetime.now(UTC)

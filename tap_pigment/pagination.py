@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class ExportPartsPaginator(BaseAPIPaginator[int]):
     """Walks the parts of an export by their number, from 0.
 
-    Pigment's exports have no pages: a response is a whole export, or a whole part if the settings ask for several.
+    Pigment's exports have no pages: a response is a whole export, or a whole part if there are slices.
 
     Args:
         parts: The number of parts.

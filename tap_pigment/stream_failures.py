@@ -87,7 +87,7 @@ class StreamFailures:
             self._is_collecting = False
 
     @contextmanager
-    def collected(self, stream_name: str) -> Iterator[None]:
+    def of_stream(self, stream_name: str) -> Iterator[None]:
         """Collect the error that ends a stream, or raise it if the run is to stop."""
         try:
             yield

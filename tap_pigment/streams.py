@@ -169,7 +169,7 @@ class ExportStream(PigmentStream):
         """
         progress = self._run.report.stream(self.name)
         with (
-            self._run.failures.collected(self.name),
+            self._run.failures.of_stream(self.name),
             progress.syncing(),
             self._run.stop.checked(),
             self._planned() as plan,
@@ -195,7 +195,7 @@ class ExportStream(PigmentStream):
                 columns,
                 key,
                 RecordSpec.of(columns, key, self.config),
-                settings.for_connection_test() if self._is_test else settings,
+                settings.for_test_run() if self._is_test else settings,
                 None if self._is_test else self._previous_bookmark(),
                 self._run.client.user_agent,
                 self._run.session,

@@ -70,7 +70,7 @@ from tap_pigment.stream_failures import StreamFailures
 from tap_pigment.streams import ExportStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from types import FrameType
     from typing import ClassVar
 
@@ -78,7 +78,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.singerlib import Catalog
 
-    from tap_pigment.catalog import BlockInventory, ResolvedCatalog
+    from tap_pigment.catalog import BlockInventory, ResolvedCatalog, StreamSource
     from tap_pigment.exports import ExportFile
 
 _ENVIRONMENT = "ENV"  # In place of a file of `--config`.
@@ -291,38 +291,34 @@ class TapPigment(Tap):
         self._warn_of_lost_streams(inventory)
         if resolved is not None:
             run.failures.add(uncataloged_streams(resolved, inventory, self._given_bookmarks))
-            return [
-                *(
-                    ExportStream(
-                        self,
-                        run,
-                        stream.source,
-                        stream.entry.schema.to_dict(),
-                        tuple(stream.entry.key_properties or ()),
-                        failure=stream.failure,
-                    )
-                    for stream in catalog_streams(resolved, inventory, settings, self.logger)
-                ),
-                *metadata_streams(self, run, inventory, listed_at),
+            parts = [
+                (stream.source, stream.entry.schema.to_dict(), stream.entry.key_properties or (), stream.failure)
+                for stream in catalog_streams(resolved, inventory, settings, self.logger)
             ]
+            return self._made_streams(parts, inventory, listed_at)
         known = {name: KnownColumns(bookmark.types, bookmark.names) for name, bookmark in self._given_bookmarks.items()}
         with run.discovering():
             definitions, failures = discover(run.client, inventory, settings, known, self.logger)
         run.failures.add(failures)
-        return [
-            *(
-                ExportStream(
-                    self,
-                    run,
-                    definition.source,
-                    stream_schema(definition, settings),
-                    definition.key.primary_key,
-                    failure=definition.failure,
-                )
-                for definition in definitions
-            ),
-            *metadata_streams(self, run, inventory, listed_at),
+        parts = [
+            (definition.source, stream_schema(definition, settings), definition.key.primary_key, definition.failure)
+            for definition in definitions
         ]
+        return self._made_streams(parts, inventory, listed_at)
+
+    def _made_streams(
+        self,
+        parts: Iterable[tuple[StreamSource, dict[str, Any], Sequence[str], PigmentError | None]],
+        inventory: BlockInventory,
+        listed_at: datetime,
+    ) -> list[PigmentStream]:
+        """Return the streams of exports, each of its source, schema, key and failure, and those of metadata."""
+        run = self.run_context
+        exports = (
+            ExportStream(self, run, source, schema, tuple(key), failure=failure)
+            for source, schema, key, failure in parts
+        )
+        return [*exports, *metadata_streams(self, run, inventory, listed_at)]
 
     def _warn_of_lost_streams(self, inventory: BlockInventory) -> None:
         """Warn of streams that an earlier run extracted, and that neither Pigment nor the catalog has any more."""

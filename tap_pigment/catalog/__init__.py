@@ -20,7 +20,7 @@ from tap_pigment.catalog.entries import (
     uncataloged_streams,
 )
 from tap_pigment.catalog.listing import NO_APPLICATION_WITH_BLOCKS, first_by_id, no_block_visible, unlisted_blocks
-from tap_pigment.catalog.metadata_streams import (
+from tap_pigment.catalog.metadata_tables import (
     APPLICATIONS,
     BLOCKS,
     METADATA_TABLES,

@@ -9,7 +9,7 @@ from singer_sdk.singerlib import Catalog, CatalogEntry, Metadata, Schema
 
 from tap_pigment.catalog.blocks import StreamSource, is_included, override_in_catalog, warn_of_idle_settings
 from tap_pigment.catalog.discovery import check_key_types
-from tap_pigment.catalog.metadata_streams import METADATA_TABLES, is_metadata_entry, resolve_metadata_entry
+from tap_pigment.catalog.metadata_tables import METADATA_TABLES, is_metadata_entry, resolve_metadata_entry
 from tap_pigment.catalog.request_bodies import override_failure
 from tap_pigment.catalog.selection import HOW_TO_REFRESH
 from tap_pigment.columns import (
@@ -125,7 +125,7 @@ def uncataloged_streams(
     Args:
         resolved: The catalog.
         inventory: The blocks.
-        known: The streams that the state knows.
+        known: The streams in the state.
     """
     ids = {entry.table for entry in resolved.catalog.streams}
     return {

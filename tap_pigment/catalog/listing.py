@@ -46,7 +46,7 @@ def fetch_listing(client: PigmentClient, settings: Settings) -> Listing:
     """Return the blocks of all applications.
 
     It takes a request for each application, one for its views, and one for the names of several applications; none for
-    blocks that need not be listed. Where every application is extracted, one that fails, fails by itself.
+    blocks that need not be listed. Where every application is extracted, one that cannot be listed fails alone.
 
     Raises:
         PigmentError: If the applications, or the blocks of one that the settings name, cannot be listed.

@@ -128,7 +128,7 @@ class Settings:
             stores=_stores(config),
         )
 
-    def for_connection_test(self) -> Settings:
+    def for_test_run(self) -> Settings:
         """Return the settings for `--test`, which reads some records and compares none."""
         return replace(self, change_detection=ChangeDetection.NONE, activates_versions=True)
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from tap_pigment.columns import DELETED_AT
 from tap_pigment.redaction import redacted
 from tap_pigment.settings.model import ALL_APPLICATIONS, application_ids
-from tap_pigment.settings.schema import SETTINGS, ChangeDetection
+from tap_pigment.settings.schema import METADATA_STREAMS, SETTINGS, ChangeDetection
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -68,12 +68,21 @@ def config_errors(config: Mapping[str, Any]) -> list[str]:
             "set change_detection to stream."
         )
     if config.get("change_detection") == ChangeDetection.ROW:
-        found += _map_problems(config.get("stream_maps") or {})
+        # The streams of metadata have no deleted rows.
+        unaffected = METADATA_STREAMS if config.get("metadata_streams") else ()
+        stream_maps = config.get("stream_maps")
+        if isinstance(stream_maps, dict):
+            found += _map_problems({name: each for name, each in stream_maps.items() if name not in unaffected})
     return found
 
 
 def _application_problems(config: Mapping[str, Any]) -> list[str]:
     """Return a message for each rule about applications, and about blocks that need none, that a config breaks."""
+    several = config.get("application_ids") or []
+    if not isinstance(several, list) or not all(isinstance(each, str) for each in several):
+        return []  # The schema reports other types.
+    if not isinstance(config.get("application_id") or "", str):
+        return []
     found = []
     by_id = _overrides_with_block_type(config)
     if not application_ids(config) and not by_id:
@@ -108,7 +117,7 @@ def _application_problems(config: Mapping[str, Any]) -> list[str]:
 
 
 def _overrides_with_block_type(config: Mapping[str, Any]) -> list[str]:
-    """Return the keys of the overrides that name the type of a block; what is malformed, the schema complains of."""
+    """Return the keys of the overrides that name the type of a block; the schema reports malformed ones."""
     overrides = config.get("stream_overrides")
     return [
         key
@@ -118,7 +127,7 @@ def _overrides_with_block_type(config: Mapping[str, Any]) -> list[str]:
 
 
 def _names_of_places(config: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the texts that become a part of an address or a path, by setting; of other types, the schema complains."""
+    """Return the texts that become a part of an address or a path, by setting; the schema reports other types."""
     found = {
         name: config.get(name) for name in ("api_url", "application_id", "spool_dir", "snapshot_uri", "quota_file")
     }

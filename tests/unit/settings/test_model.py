@@ -178,7 +178,7 @@ def test_stores_are_those_of_snapshots_and_files() -> None:
 def test_a_connection_test_compares_no_rows() -> None:
     config = {**CONFIG, "change_detection": "row", "snapshot_uri": "/store"}
 
-    settings = Settings.from_config(config).for_connection_test()
+    settings = Settings.from_config(config).for_test_run()
 
     assert settings.change_detection is ChangeDetection.NONE
 
