@@ -60,7 +60,7 @@ class StreamDefinition:
 
 @dataclass(frozen=True)
 class KnownColumns:
-    """What earlier runs left about the columns of a stream.
+    """What the state has about the columns of a stream.
 
     Attributes:
         types: The types that columns had, by name.
@@ -84,7 +84,7 @@ def discover(
         client: The client.
         inventory: The blocks to extract.
         settings: The settings.
-        known: What earlier runs left about the columns, by stream.
+        known: What the state has about the columns, by stream.
         logger: Reports settings that match nothing, and blocks that cannot be read.
 
     Raises:
@@ -245,6 +245,8 @@ def _value_positions(
         return frozenset({len(header) - 1})
     if block.type not in {BlockType.TABLE, BlockType.VIEW}:
         return frozenset()
+    # The header of a view does not depend on the settings: it takes no `friendlyHeaders`.
+    friendly = friendly and block.type is not BlockType.VIEW
     start = value_columns_start(
         header, friendly=friendly, metric_names=model_names.metrics, list_names=model_names.lists
     )

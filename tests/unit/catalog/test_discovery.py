@@ -64,6 +64,15 @@ def test_all_columns_but_the_last_are_the_key_of_a_metric() -> None:
     assert found.key == RowKey(("Month_AAAAAA", "Region_BBBBBB"))
 
 
+def test_values_of_a_view_are_found_with_friendly_headers_too() -> None:
+    found = definition(BlockType.VIEW, "Month_AAAAAA;Revenue_CCCCCC", "Jan;10", headers="friendly")
+
+    assert [(column.name, column.type) for column in found.columns] == [
+        ("month_aaaaaa", ColumnType.TEXT),
+        ("revenue_cccccc", ColumnType.NUMBER),
+    ]
+
+
 SCENARIOS = StreamOverride(request={"scenarios": ["s-1", "s-2"]})
 
 

@@ -229,6 +229,25 @@ def test_a_map_that_hides_deleted_rows_is_refused_with_row(stream_map: dict[str,
 
 
 @pytest.mark.parametrize(
+    "wrong",
+    [{"application_id": [1]}, {"application_ids": 5}, {"application_ids": [[1]]}, {"stream_maps": "x"}],
+    ids=str,
+)
+def test_settings_of_a_wrong_type_are_left_to_the_schema(wrong: dict[str, Any]) -> None:
+    config = {**CONFIG, "change_detection": "row", "snapshot_uri": "/snapshots", **wrong}
+
+    assert config_errors(config) == []
+
+
+def test_a_map_of_metadata_may_hide_rows_with_row() -> None:
+    maps = {"stream_maps": {"pigment_blocks": {"__filter__": "is_extracted"}}}
+    config = {**CONFIG, **maps, "change_detection": "row", "snapshot_uri": "/snapshots"}
+
+    assert config_errors({**config, "metadata_streams": True}) == []
+    assert len(config_errors(config)) == 1  # It may be the stream of a block.
+
+
+@pytest.mark.parametrize(
     ("host", "expected"),
     [("localhost", True), ("127.0.0.1", True), ("::1", True), ("10.0.0.1", False), ("pigment.app", False), ("", False)],
 )
