@@ -43,6 +43,7 @@ COMMANDS = Path(sys.executable).parent
 SECONDS = 120
 
 FIRST_MINUTES = "tests/targets/test_first_minutes.py"
+HISTORY = "tests/targets/test_history.py"
 DOCS = "tests/unit/test_docs.py"
 FIRST_LOAD = "docs/first-load.md"
 HERE = "tests/integration/test_docs_commands.py"
@@ -62,6 +63,9 @@ COVERED: Mapping[tuple[str, str, str], str] = {
         f"{FIRST_MINUTES}::test_tap_and_target_are_installed_and_run_as_the_readme_says"
     ),
     ("docs/change-detection.md", "json", '{"v": 1'): f"{DOCS}::test_the_example_of_a_bookmark_is_read_whole",
+    ("docs/history.md", "shell", "dbt snapshot"): f"{HISTORY}::test_dbt_keeps_versions_and_adds_one_for_a_deleted_row",
+    ("docs/history.md", "sql", ""): f"{HISTORY}::test_every_block_of_sql_is_in_a_section_that_is_run",
+    ("docs/history.md", "yaml", "version: 2"): f"{HISTORY}::test_dbt_ends_the_version_of_a_deleted_row",
     ("docs/installation.md", "shell", ""): (
         "tests/packages/test_installation_page.py::test_every_command_of_the_page_is_in_a_section_that_is_run"
     ),
