@@ -237,7 +237,7 @@ def test_each_snippet_of_the_table_is_in_its_page(place: tuple[str, str, str]) -
         {"batch_config"},
         {"select"},
     ],
-    ids=" ".join,
+    ids=lambda capability: " ".join(sorted(capability)),
 )
 def test_each_capability_has_a_snippet_that_is_run(capability: set[str]) -> None:
     assert any(all(f"{name}:" in block.text for name in capability) for block in BLOCKS)
