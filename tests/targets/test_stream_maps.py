@@ -46,9 +46,10 @@ def recipe_in_project_file() -> Mapping[str, Any]:
 
 def recipe_in_docs() -> Mapping[str, Any]:
     """Return the stream maps of docs/streams.md."""
-    [block] = re.findall(
+    blocks = re.findall(
         r"^```yaml\n(.*?)^```$", (ROOT / "docs/streams.md").read_text("utf-8"), re.DOTALL | re.MULTILINE
     )
+    [block] = [block for block in blocks if "stream_maps:" in block]
     return read_yaml(block)
 
 
