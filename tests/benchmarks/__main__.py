@@ -51,6 +51,7 @@ def main() -> int:
         if options.plot and report.groups:
             title = f"{report.title}, start-up included, median of {options.rounds}"
             notes = [f"{datetime.now(UTC):%Y-%m-%d}, {machine()}.", f"{at_start}."]
+            options.plot.mkdir(parents=True, exist_ok=True)
             (options.plot / f"{case}.svg").write_text(svg(report.groups, title, notes), "utf-8")
     if versions() != at_start:
         failures.append(f"The code changed during the measurement: now {versions()}")
