@@ -1,4 +1,4 @@
-"""What Meltano Hub makes of the definition in its weekly refresh: it describes the settings anew from `--about`.
+"""What Meltano Hub makes of the definition in its weekly refresh: it describes the settings again from `--about`.
 
 The rules are those of `merge-metadata` in github.com/meltano/hub-utils, as of August 2026.
 """

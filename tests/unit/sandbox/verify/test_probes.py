@@ -1,4 +1,4 @@
-"""Which blocks are exported, and what is asked of them."""
+"""Which blocks are exported, and what requests for them hold."""
 
 import pytest
 
