@@ -157,7 +157,7 @@ def _check_exports(
         if takes_views:
             # Without blocks: if Pigment does not list all views at once, one by one would take too many requests.
             views = [view for application_id in application_ids for view in client.views(application_id, ())]
-            blocks = tuple({block.id: block for block in (*blocks, *views)}.values())
+            blocks = tuple(first_by_id((*blocks, *views)).values())
             knows_all = bool(views)
         sources, idle_patterns = included_sources(blocks, names, settings)
     except PigmentError as error:
@@ -205,7 +205,7 @@ def _check_export(client: PigmentClient, source: StreamSource, settings: Setting
     except PigmentError as error:
         return Finding(Mark.FAIL, str(error))
     # Names of metrics and lists only matter for types, which nothing is inferred for here.
-    definition = define(source, sample, settings, ModelNames(frozenset(), frozenset()))
+    definition = define(source, sample, settings, ModelNames())
     if definition.failure:
         return Finding(Mark.FAIL, str(definition.failure))
     columns = counted(len(sample.header), "column")

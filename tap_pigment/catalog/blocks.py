@@ -55,7 +55,7 @@ class ModelNames:
     lists: frozenset[str] = frozenset()
 
     @classmethod
-    def of_blocks(cls, blocks: Iterable[Block]) -> ModelNames:
+    def of_blocks(cls, blocks: Collection[Block]) -> ModelNames:
         """Return the names among the blocks of an application."""
         return cls(
             frozenset(block.name for block in blocks if block.type is BlockType.METRIC),
