@@ -267,11 +267,13 @@ class TapPigment(Tap):
 
         Raises:
             CatalogError: If the catalog has no streams, or two of the same name.
+            SettingsError: If `quota_file` cannot be used.
             SpoolError: If the spool directory cannot be made.
             StoreError: If a store cannot be used.
         """
         _ = self._resolved_catalog
         self.run_context.spool.path()
+        self.run_context.client.open_quota()
         for store in self.settings.stores:
             check_store(store)
         super().setup_mapper()

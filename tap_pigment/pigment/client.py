@@ -23,6 +23,7 @@ from tap_pigment.pigment import api
 from tap_pigment.pigment.api import Scope
 from tap_pigment.pigment.http2_adapter import HTTP_2, Http2Adapter
 from tap_pigment.pigment.http2_connection import ReadDeadline
+from tap_pigment.pigment.quota import RequestQuota
 from tap_pigment.pigment.rate_limiter import RateLimiter
 from tap_pigment.pigment.responses import (
     ACCEPT_ENCODING,
@@ -91,8 +92,9 @@ class PigmentClient:
         self._settings = settings
         self._logger = logger
         self._cancelled = threading.Event()
+        self._quota = RequestQuota(settings, logger, clock=clock)
         self._limiter = RateLimiter(
-            settings,
+            self._quota,
             logger,
             clock=clock,
             sleep=sleep or self._cancelled.wait,
@@ -121,8 +123,17 @@ class PigmentClient:
         self.session.close()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, and `quota_file`."""
         self.session.close()
+        self._quota.close()
+
+    def open_quota(self) -> None:
+        """Open `quota_file`, if it is set.
+
+        Raises:
+            SettingsError: If it cannot be used.
+        """
+        self._quota.open()
 
     def raise_if_cancelled(self, request: ApiRequest) -> None:
         """Raise an error if the client was cancelled.

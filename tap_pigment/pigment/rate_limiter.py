@@ -5,30 +5,25 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from tap_pigment.pigment.api import WINDOW_SECONDS
 from tap_pigment.pigment.request_stats import RequestStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pyrate_limiter import Decision
+    from tap_pigment.pigment.quota import RequestQuota
 
-    from tap_pigment.settings import Settings
-
-_MILLISECONDS = 1_000
 _MIN_REPORTED_SECONDS = 1
 
 
 class RateLimiter:
     """Delays requests so that any window of 5 minutes holds at most `requests_per_window` of them.
 
-    pyrate-limiter's bucket decides: its window slides exactly. The waiting happens here, because it must end when the
-    run is stopped, and tests give it a clock of their own.
+    The waiting happens here, because it must end when the run is stopped, and tests give it a clock of their own.
 
     Args:
-        settings: The settings.
+        quota: Counts the requests.
         logger: Reports waits: one line for all threads that wait at the same time.
         clock: Returns the time in seconds.
         sleep: Waits for some seconds, by the same clock.
@@ -41,18 +36,14 @@ class RateLimiter:
 
     def __init__(
         self,
-        settings: Settings,
+        quota: RequestQuota,
         logger: logging.Logger,
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], object],
         is_cancelled: Callable[[], bool],
     ) -> None:
-        from pyrate_limiter import InMemoryBucket, Rate, RateItem  # noqa: PLC0415 - slow; many commands send nothing.
-
-        self._limit = settings.requests_per_window
-        self._item = RateItem
-        self._bucket = InMemoryBucket([Rate(self._limit, WINDOW_SECONDS * _MILLISECONDS)])
+        self._quota = quota
         self._logger = logger
         self.stats = RequestStats(clock)
         self.now = clock
@@ -76,6 +67,15 @@ class RateLimiter:
         with self._lock:
             self._held_until = max(self._held_until, self.now() + seconds)
 
+    def windows_to_wait(self, requests: int) -> int:
+        """Return how many windows of 5 minutes at least pass before so many more requests are sent.
+
+        Raises:
+            SettingsError: If `quota_file` cannot be used.
+        """
+        with self._lock:
+            return max(math.ceil((self._quota.used() + requests) / self._quota.limit) - 1, 0)
+
     def _seconds_to_wait(self) -> float:
         """Return 0 if the request may be sent, and was counted; else how long to wait before the next attempt."""
         with self._lock:
@@ -84,13 +84,10 @@ class RateLimiter:
                 reason = "Pigment's quota is used up (429), for all requests"
                 seconds = self._held_until - now
             else:
-                request = self._item("request", int(now * _MILLISECONDS))
-                self._bucket.leak(request.timestamp)
-                decision = cast("Decision", self._bucket.put_decision(request))  # Only other buckets are asynchronous.
-                if decision.allowed:
+                seconds = self._quota.take()
+                if not seconds:
                     return 0
-                reason = f"requests_per_window allows {self._limit:,} in 5 minutes"
-                seconds = (decision.retry_after_ms or 0) / _MILLISECONDS
+                reason = f"requests_per_window allows {self._quota.limit:,} in 5 minutes"
             self._report(now, seconds, reason)
             return seconds
 

@@ -82,6 +82,7 @@ class Settings:
     max_export_seconds: int
     max_retries: int
     requests_per_window: int
+    quota_file: str
     parallel_exports: int
     spool_dir: Path | None
     change_detection: ChangeDetection
@@ -117,6 +118,7 @@ class Settings:
             max_export_seconds=value["max_export_seconds"],
             max_retries=value["max_retries"],
             requests_per_window=value["requests_per_window"],
+            quota_file=value["quota_file"] or "",
             parallel_exports=value["parallel_exports"],
             spool_dir=Path(value["spool_dir"]) if value["spool_dir"] else None,
             change_detection=ChangeDetection(value["change_detection"]),

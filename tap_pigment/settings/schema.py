@@ -189,6 +189,15 @@ SETTINGS = th.PropertiesList(
         description="Most requests in any 5 minutes. Lower it to leave quota for others on the same IP address.",
     ),
     th.Property(
+        "quota_file",
+        th.StringType(min_length=1),
+        title="Quota file",
+        description=(
+            "File in which all runs that name it count their requests, so that they share `requests_per_window`. It "
+            "is made at the first run, on a disk of the machine."
+        ),
+    ),
+    th.Property(
         "parallel_exports",
         th.IntegerType(nullable=False, minimum=1, maximum=64),
         default=4,

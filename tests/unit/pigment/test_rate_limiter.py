@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_pigment.pigment.quota import RequestQuota
 from tap_pigment.pigment.rate_limiter import RateLimiter
 from tap_pigment.settings import Settings
 from tests.support.taps import TIMEOUT_SECONDS, Clock, eventually
@@ -27,7 +28,8 @@ def limiter_of(
 ) -> RateLimiter:
     """Return a rate limiter of so many requests in 5 minutes."""
     settings = Settings.from_config({"api_key": "pgmt_Abc", "application_id": "app-1", "requests_per_window": requests})
-    return RateLimiter(settings, LOGGER, clock=clock, sleep=clock.sleep, is_cancelled=is_cancelled)
+    quota = RequestQuota(settings, LOGGER, clock=clock)
+    return RateLimiter(quota, LOGGER, clock=clock, sleep=clock.sleep, is_cancelled=is_cancelled)
 
 
 # The window
@@ -43,7 +45,7 @@ def test_as_many_requests_as_allowed_pass_without_a_wait() -> None:
     assert clock.waits == []
 
 
-def test_the_next_request_waits_until_the_first_is_5_minutes_old() -> None:
+def test_the_next_request_waits_until_the_first_has_surely_been_counted_5_minutes_ago() -> None:
     clock = Clock()
     limiter = limiter_of(2, clock)
 
@@ -53,7 +55,7 @@ def test_the_next_request_waits_until_the_first_is_5_minutes_old() -> None:
         limiter.wait_for_turn()
         times.append(clock.now)
 
-    assert times == [0.0, 100.0, 300.001, 400.001, pytest.approx(600.002)]
+    assert times == [0.0, 100.0, 303.001, 403.001, pytest.approx(606.002)]
 
 
 def test_the_window_slides_and_has_no_fixed_buckets() -> None:
@@ -64,7 +66,7 @@ def test_the_window_slides_and_has_no_fixed_buckets() -> None:
     for _ in range(6):
         limiter.wait_for_turn()
 
-    assert clock.waits == [pytest.approx(300.001)]
+    assert clock.waits == [pytest.approx(303.001)]
 
 
 @given(st.integers(1, 6), st.lists(st.floats(0, 400), min_size=1, max_size=40))
@@ -78,7 +80,7 @@ def test_no_5_minutes_have_more_requests_than_allowed(requests: int, pauses: lis
         limiter.wait_for_turn()
         times.append(clock.now)
 
-    assert all(later - earlier > 300 for earlier, later in zip(times, times[requests:], strict=False))
+    assert all(later - earlier > 303 for earlier, later in zip(times, times[requests:], strict=False))
 
 
 @given(st.lists(st.floats(0, 400), min_size=1, max_size=40))
@@ -91,7 +93,7 @@ def test_no_request_waits_longer_than_necessary(pauses: list[float]) -> None:
         before = clock.now
         clock.now += pause
         limiter.wait_for_turn()
-        assert clock.now == pytest.approx(before + max(pause, 300), abs=0.01)
+        assert clock.now == pytest.approx(before + max(pause, 303), abs=0.01)
 
 
 def test_all_threads_share_the_window(shared_clock: SharedClock, pool: ThreadPoolExecutor) -> None:
@@ -100,11 +102,32 @@ def test_all_threads_share_the_window(shared_clock: SharedClock, pool: ThreadPoo
     turns = [pool.submit(limiter.wait_for_turn) for _ in range(8)]
     assert eventually(lambda: shared_clock.sleepers == 3)
     passed_at_once = sum(turn.done() for turn in turns)
-    shared_clock.advance(301)
+    shared_clock.advance(304)
     for turn in turns:
         turn.result(TIMEOUT_SECONDS)
 
     assert passed_at_once == 5
+
+
+@pytest.mark.parametrize(("sent", "more", "windows"), [(0, 3, 0), (0, 4, 1), (3, 0, 0), (3, 1, 1), (2, 8, 3)])
+def test_the_windows_that_pass_before_so_many_requests_are_known(sent: int, more: int, windows: int) -> None:
+    limiter = limiter_of(3, Clock())
+
+    for _ in range(sent):
+        limiter.wait_for_turn()
+
+    assert limiter.windows_to_wait(more) == windows
+
+
+def test_requests_that_do_not_count_any_more_delay_no_others() -> None:
+    clock = Clock()
+    limiter = limiter_of(3, clock)
+    for _ in range(3):
+        limiter.wait_for_turn()
+
+    clock.now += 304
+
+    assert limiter.windows_to_wait(3) == 0
 
 
 # Holding back
@@ -148,7 +171,7 @@ def test_a_wait_is_logged_with_its_reason_and_length(caplog: pytest.LogCaptureFi
     limiter.wait_for_turn()
 
     assert caplog.messages == [
-        "Waiting 300.0 s: requests_per_window allows 1 in 5 minutes",
+        "Waiting 303.0 s: requests_per_window allows 1 in 5 minutes",
         "Waiting 1000.0 s: Pigment's quota is used up (429), for all requests",
     ]
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tap_pigment.errors import ApiKeyError, PigmentError, PigmentExportError, RequestRefusedError
 from tap_pigment.pigment.api import list_blocks
+from tap_pigment.pigment.quota import RequestQuota
 from tap_pigment.pigment.rate_limiter import RateLimiter
 from tap_pigment.pigment.responses import RetriableResponseError, response_error
 from tap_pigment.pigment.retry import Retry, seconds_before_retry
@@ -35,9 +36,8 @@ class FlakyRequest:
         settings = Settings.from_config(
             {"api_key": "pgmt_Abc", "application_id": "app-1", "max_retries": max_retries, "request_timeout_seconds": 7}
         )
-        self.limiter = RateLimiter(
-            settings, LOGGER, clock=self.clock, sleep=self.clock.sleep, is_cancelled=lambda: False
-        )
+        quota = RequestQuota(settings, LOGGER, clock=self.clock)
+        self.limiter = RateLimiter(quota, LOGGER, clock=self.clock, sleep=self.clock.sleep, is_cancelled=lambda: False)
         self.retry = Retry(settings, LOGGER, limiter=self.limiter, draw=lambda: 1.0, today=lambda: TODAY)
 
     def send(self) -> str:

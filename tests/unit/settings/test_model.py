@@ -40,6 +40,7 @@ def test_settings_that_are_not_set_have_their_defaults() -> None:
         max_export_seconds=3600,
         max_retries=3,
         requests_per_window=500,
+        quota_file="",
         parallel_exports=4,
         spool_dir=None,
         change_detection=ChangeDetection.NONE,
@@ -72,6 +73,7 @@ def test_settings_that_are_set_are_converted() -> None:
             "max_export_seconds": 700,
             "max_retries": 0,
             "requests_per_window": 40,
+            "quota_file": "/run/quota.db",
             "parallel_exports": 1,
             "spool_dir": "/tmp/spool",  # noqa: S108 - a path that is not opened.
             "change_detection": "row",
@@ -99,6 +101,7 @@ def test_settings_that_are_set_are_converted() -> None:
         max_export_seconds=700,
         max_retries=0,
         requests_per_window=40,
+        quota_file="/run/quota.db",
         parallel_exports=1,
         spool_dir=Path("/tmp/spool"),  # noqa: S108 - a path that is not opened.
         change_detection=ChangeDetection.ROW,
