@@ -152,6 +152,10 @@ def pigment_command(command: click.Command, logger: logging.Logger) -> PigmentCo
     for param in command.params:
         if param.name in {"catalog", "state"}:
             param.type = click.File("rb")  # The tap decodes them: PowerShell writes UTF-16.
+        if param.name == "catalog":
+            param.is_eager = True  # It is read before --discover runs.
+            assert isinstance(param, click.Option)  # noqa: S101 - the SDK makes it.
+            param.help = "Use a Singer catalog file. With --discover, only blocks that it lacks are read."
     return PigmentCommand(
         name=command.name,
         callback=command.callback,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tap_pigment.redaction import printable
-from tap_pigment.run_report import Result, Stage
+from tap_pigment.run_report import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,14 +61,17 @@ def _log_above() -> Iterator[None]:
 
 
 def _table(report: RunReport) -> Table:
-    """Return what the streams do now: those at work, and how many are done."""
+    """Return what goes on now, and how many streams are done."""
     from rich.table import Table  # noqa: PLC0415 - not in a pipe.
     from rich.text import Text  # noqa: PLC0415 - not in a pipe.
 
     streams = report.streams
     table = Table.grid(padding=(0, 2))
-    for stream in [stream for stream in streams if stream.stage is not Stage.IDLE][:_MAX_STREAMS]:
-        table.add_row(Text(printable(stream.name)), stream.state_text())  # In a plain name, brackets would be markup.
+    for progress in report.active[:_MAX_STREAMS]:
+        # In a plain name, brackets would be markup.
+        table.add_row(Text(printable(progress.name)), progress.state_text())
+    if not streams:
+        return table
     done = sum(stream.result is not Result.NOT_SYNCED for stream in streams)
     table.add_row("all", f"{done:,} of {len(streams):,} done")
     return table

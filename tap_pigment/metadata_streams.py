@@ -53,6 +53,7 @@ class MetadataStream(PigmentStream):
         table: The stream's name, key and schema.
         read_rows: Yields all rows; they may be requested only then.
         listed_at: When Pigment listed the rows; None if that is when they are read.
+        requests: How many requests that takes.
         failure: Why not all rows can be listed; None if they can.
     """
 
@@ -64,12 +65,19 @@ class MetadataStream(PigmentStream):
         read_rows: Callable[[], Iterator[Record]],
         *,
         listed_at: datetime | None = None,
+        requests: int = 0,
         failure: PigmentError | None = None,
     ) -> None:
         super().__init__(tap, run, table.name, deepcopy(dict(table.schema)), table.key, failure=failure)
         self._table = table
         self._read_rows = read_rows
         self._listed_at = listed_at
+        self._requests = requests
+
+    @property
+    def requests(self) -> int:
+        """How many requests its sync takes at least."""
+        return self._requests
 
     def sync(self, context: Context | None = None) -> None:  # type: ignore[misc] # noqa: ARG002 - the SDK's signature. It is final there, and writes ACTIVATE_VERSION before the first record.
         """Emit all rows, once Pigment has listed them.
@@ -152,15 +160,28 @@ def metadata_streams(tap: Tap, run: RunContext, inventory: BlockInventory, liste
         }
         return block_rows(inventory, streams, run.settings, has_catalog=catalog is not None)
 
+    listed_blocks = [block for blocks in inventory.listings.values() for block in blocks]
+
     def views() -> Iterator[Record]:
-        listed = (block for blocks in inventory.listings.values() for block in blocks)
-        return view_rows(view for block in listed for view in run.client.views_of_block(block))
+        return view_rows(view for block in listed_blocks for view in run.client.views_of_block(block))
 
     failures = {name: _incomplete(name, inventory) for name in (BLOCKS, VIEWS) if inventory.failures}
-    listed = {APPLICATIONS: (applications, listed_at), BLOCKS: (blocks, listed_at), VIEWS: (views, None)}
+    rows = {
+        APPLICATIONS: (applications, listed_at, 0),
+        BLOCKS: (blocks, listed_at, 0),
+        VIEWS: (views, None, len(listed_blocks)),
+    }
     return [
-        MetadataStream(tap, run, METADATA_TABLES[name], read_rows, listed_at=read_at, failure=failures.get(name))
-        for name, (read_rows, read_at) in listed.items()
+        MetadataStream(
+            tap,
+            run,
+            METADATA_TABLES[name],
+            read_rows,
+            listed_at=read_at,
+            requests=requests,
+            failure=failures.get(name),
+        )
+        for name, (read_rows, read_at, requests) in rows.items()
         if name in run.settings.reserved_names
         and (catalog is None or (name in catalog and is_metadata_entry(catalog[name], run.settings)))
     ]

@@ -18,7 +18,7 @@ from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 
 from tap_pigment.changes import next_version, read_bookmark
 from tap_pigment.columns import DELETED_AT
-from tap_pigment.output import FlatStateMessage, with_exact_numbers
+from tap_pigment.output import with_exact_numbers
 from tap_pigment.redaction import PRINTABLE_RECORDS
 from tap_pigment.stream_failures import map_errors
 
@@ -64,6 +64,11 @@ class PigmentStream(Stream):
         self._run = run
         self.failure = failure
         self.primary_keys = key
+
+    @property
+    def requests(self) -> int:
+        """How many requests its sync takes at least."""
+        return 0
 
     @property
     def replication_method(self) -> str:
@@ -119,8 +124,8 @@ class PigmentStream(Stream):
         previous = read_bookmark(bookmarks.get(self.name, {}))
         version = self._stream_version if activates else previous.version if previous else None
         bookmarks[self.name] = replace(bookmark, version=version).to_state()
-        # Not the SDK's writer, which compares and copies the bookmarks of all streams each time.
-        self._tap.write_message(FlatStateMessage(self.tap_state))
+        # Not the SDK's way, which compares and copies the bookmarks of all streams each time.
+        self._run.states.stream_ended(self.tap_state)
 
     @property
     def _is_test(self) -> bool:

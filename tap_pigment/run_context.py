@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tap_pigment.changes import SnapshotStore
     from tap_pigment.exports import DuckDBSession, ExportDownloader, ExportFile, Prefetcher, SpoolDirectory
+    from tap_pigment.output import StateWriter
     from tap_pigment.pigment import PigmentClient
     from tap_pigment.run_report import RunReport
     from tap_pigment.settings import Settings
@@ -76,6 +77,7 @@ class RunContext:
         failures: The streams that failed.
         report: The progress of all streams.
         stop: The request to end the run.
+        states: Writes STATE messages.
     """
 
     settings: Settings
@@ -88,6 +90,7 @@ class RunContext:
     failures: StreamFailures
     report: RunReport
     stop: StopRequest
+    states: StateWriter
 
     @contextmanager
     def discovering(self) -> Iterator[None]:

@@ -176,12 +176,43 @@ class StreamProgress:
         }
 
 
+@dataclass
+class DiscoveryProgress:
+    """How many blocks discovery has read.
+
+    Attributes:
+        blocks: How many there are to read.
+        clock: Returns the time in seconds.
+        began: When it began.
+        read: How many were read so far; those that cannot be read count.
+        reported_at: When the log last had a line about it.
+    """
+
+    blocks: int
+    clock: Callable[[], float]
+    began: float
+    read: int = 0
+    reported_at: float = field(default=0.0, repr=False)
+    name = "Discovery"
+
+    def count_block(self) -> None:
+        """Count a block that was read."""
+        self.read += 1
+
+    def state_text(self) -> str:
+        """Return how many blocks were read, and in how many seconds."""
+        seconds = self.clock() - self.began
+        if self.read < self.blocks:
+            return f"{self.read:,} of {counted(self.blocks, 'block')} read so far, {seconds:,.0f} s"
+        return f"{counted(self.blocks, 'block')} read in {seconds:,.1f} s"
+
+
 class RunReport:
-    """The progress of all streams of one run.
+    """The progress of discovery and of all streams of one run.
 
     Args:
         logger: Reports progress, and the table at the end.
-        progress_seconds: After how many seconds a stream that is not done is reported again.
+        progress_seconds: After how many seconds what is not done is reported again.
         clock: Returns the time in seconds.
     """
 
@@ -196,11 +227,29 @@ class RunReport:
         self._progress_seconds = progress_seconds
         self._clock = clock
         self._streams: dict[str, StreamProgress] = {}
+        self._discovery: DiscoveryProgress | None = None
 
     @property
     def streams(self) -> Sequence[StreamProgress]:
         """The progress of each stream."""
         return tuple(self._streams.values())
+
+    @property
+    def active(self) -> Sequence[DiscoveryProgress | StreamProgress]:
+        """What goes on now."""
+        discovery = [self._discovery] if self._discovery else []
+        return [*discovery, *(stream for stream in self.streams if stream.stage is not Stage.IDLE)]
+
+    @contextmanager
+    def discovering(self, blocks: int) -> Iterator[DiscoveryProgress]:
+        """Give the progress of discovery, and report its end when the block ends without an error."""
+        now = self._clock()
+        self._discovery = discovery = DiscoveryProgress(blocks, self._clock, now, reported_at=now)
+        try:
+            yield discovery
+        finally:
+            self._discovery = None
+        self._logger.info("%s: %s", discovery.name, discovery.state_text())
 
     def stream(self, name: str) -> StreamProgress:
         """Return the progress of a stream."""
@@ -231,16 +280,16 @@ class RunReport:
 
     @contextmanager
     def progress_lines(self) -> Iterator[None]:
-        """Report every stream that takes long, again and again until the block ends."""
+        """Report everything that takes long, again and again until the block ends."""
         is_over = threading.Event()
         tick = min(_MAX_TICK_SECONDS, self._progress_seconds / 4)
 
         def report() -> None:
             while not is_over.wait(tick):
-                for stream in self.streams:
-                    if stream.stage is not Stage.IDLE and self._clock() - stream.reported_at >= self._progress_seconds:
-                        stream.reported_at = self._clock()
-                        self._logger.info("%s: %s", stream.name, stream.state_text())
+                for progress in self.active:
+                    if self._clock() - progress.reported_at >= self._progress_seconds:
+                        progress.reported_at = self._clock()
+                        self._logger.info("%s: %s", progress.name, progress.state_text())
 
         thread = threading.Thread(target=report, name="progress", daemon=True)
         thread.start()

@@ -105,6 +105,11 @@ class ExportStream(PigmentStream):
 
     # The download
 
+    @property
+    def requests(self) -> int:
+        """How many requests its sync takes at least: one for each part of the export."""
+        return len(self._part_names)
+
     def get_new_paginator(self) -> ExportPartsPaginator:
         """Return a paginator over the parts of the export."""
         return ExportPartsPaginator(len(self._part_names))
@@ -185,7 +190,7 @@ class ExportStream(PigmentStream):
     def _planned(self) -> Iterator[SyncPlan]:
         """Give the plan of what to emit; the export is deleted at the end."""
         preload()
-        file = self._run.prefetcher.take(self)
+        file = self._run.prefetcher.take(self, on_wait=self._run.states.write_if_due)
         try:
             columns = self._selected_columns(file.header)
             key = RowKey.from_primary_key(self.primary_keys)

@@ -7,6 +7,7 @@ Private names of the SDK in use, seen in singer-sdk 0.54.9: `_config`, `_env_var
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -26,7 +27,7 @@ from singer_sdk.cli import plugin_cli
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
-from singer_sdk.singerlib import StateMessage
+from singer_sdk.singerlib import Catalog, StateMessage
 from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_pigment import cli
@@ -35,6 +36,7 @@ from tap_pigment.catalog import (
     KnownColumns,
     catalog_streams,
     discover,
+    known_entries,
     request_errors,
     resolve_catalog,
     stream_schema,
@@ -42,12 +44,12 @@ from tap_pigment.catalog import (
     uncataloged_streams,
 )
 from tap_pigment.changes import SnapshotStore, given_bookmarks
-from tap_pigment.errors import CatalogError, PigmentError, SettingsError, counted
+from tap_pigment.errors import CatalogError, OutputError, PigmentError, SettingsError, counted
 from tap_pigment.exports import DuckDBSession, ExportDownloader, Prefetcher, SpoolDirectory, in_thread
 from tap_pigment.input_files import read_config
 from tap_pigment.live_display import is_on_terminal, live_display
 from tap_pigment.metadata_streams import metadata_streams
-from tap_pigment.output import BlockWriter, check_store
+from tap_pigment.output import BlockWriter, StateWriter, check_store
 from tap_pigment.pigment import PigmentClient
 from tap_pigment.pigment_stream import PigmentStream
 from tap_pigment.redaction import PRINTABLE_RECORDS
@@ -70,15 +72,17 @@ from tap_pigment.stream_failures import StreamFailures
 from tap_pigment.streams import ExportStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from types import FrameType
     from typing import ClassVar
 
     from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
-    from singer_sdk.singerlib import Catalog
+    from singer_sdk.singerlib import CatalogEntry
 
-    from tap_pigment.catalog import BlockInventory, ResolvedCatalog, StreamSource
+    from tap_pigment.catalog import BlockInventory, ResolvedCatalog, StreamDefinition, StreamSource
+    from tap_pigment.columns import StreamName
     from tap_pigment.exports import ExportFile
 
 _ENVIRONMENT = "ENV"  # In place of a file of `--config`.
@@ -111,6 +115,7 @@ class TapPigment(Tap):
         clock: Callable[[], float] = monotonic,
         sleep: Callable[[float], object] | None = None,
         progress_seconds: float = PROGRESS_SECONDS,
+        known_catalog: Mapping[str, Any] | None = None,
         **options: Any,  # noqa: ANN401 - the SDK's own, passed on unchanged.
     ) -> None:
         """Make the tap.
@@ -118,12 +123,14 @@ class TapPigment(Tap):
         Args:
             clock: Returns the time in seconds.
             sleep: Waits for some seconds by that clock.
-            progress_seconds: After how many seconds a stream that is not done is reported again.
+            progress_seconds: After how many seconds what is not done is reported again.
+            known_catalog: An older catalog, for discovery that reads only blocks that it lacks.
             **options: Those of the SDK.
         """
         self._clock = clock
         self._sleep = sleep
         self._progress_seconds = progress_seconds
+        self._known_catalog = None if known_catalog is None else Catalog.from_dict(dict(known_catalog))
         self._stop = StopRequest()
         self._given_bookmarks = given_bookmarks(options.get("state"))
         self.logger.addFilter(PRINTABLE_RECORDS)
@@ -231,6 +238,7 @@ class TapPigment(Tap):
             failures=StreamFailures(settings.on_stream_error, self.logger),
             report=RunReport(self.logger, progress_seconds=self._progress_seconds),
             stop=self._stop,
+            states=StateWriter(self.write_message, clock=self._clock),
         )
 
     def close(self) -> None:
@@ -298,15 +306,66 @@ class TapPigment(Tap):
                 for stream in catalog_streams(resolved, inventory, settings, self.logger)
             ]
             return self._made_streams(parts, inventory, listed_at)
+        known = self._known_entries(inventory)
+        definitions = self._discovered([source for source in inventory.sources if source.name not in known], inventory)
+        parts = []
+        for source in inventory.sources:
+            if entry := known.get(source.name):
+                parts.append((source, entry.schema.to_dict(), entry.key_properties or (), None))
+            elif definition := definitions.get(source.name):
+                schema = stream_schema(definition, settings)
+                parts.append((source, schema, definition.key.primary_key, definition.failure))
+        streams = self._made_streams(parts, inventory, listed_at)
+        for stream in streams:
+            if stream.name in known:
+                stream.apply_catalog(Catalog(known))  # It has what the user selects.
+        return streams
+
+    def _known_entries(self, inventory: BlockInventory) -> dict[str, CatalogEntry]:
+        """Return the entries of the older catalog that need no discovery, by stream name, and report the others.
+
+        Raises:
+            CatalogError: If the catalog has no streams, or two of the same name.
+        """
+        if self._known_catalog is None:
+            return {}
+        resolved = resolve_catalog(self._known_catalog, self.settings)
+        known = known_entries(resolved, inventory, self.settings)
+        names = {str(source.name) for source in inventory.sources} | self.settings.reserved_names
+        changes = {"read again or for the first time": names - known.keys(), "removed": resolved.catalog.keys() - names}
+        kept = counted(len(known), "stream")
+        texts = [f"{change}: {', '.join(sorted(found))}" for change, found in changes.items() if found]
+        self.logger.info("%s", "; ".join([f"Discovery: {kept} as in --catalog", *texts]))
+        return known
+
+    def _discovered(
+        self, sources: Sequence[StreamSource], inventory: BlockInventory
+    ) -> dict[StreamName, StreamDefinition]:
+        """Return the definitions of streams, by name, as discovery finds them.
+
+        Raises:
+            PigmentError: If the key is not accepted, or no block can be read.
+        """
+        run, settings = self.run_context, self.settings
         known = {name: KnownColumns(bookmark.types, bookmark.names) for name, bookmark in self._given_bookmarks.items()}
-        with run.discovering():
-            definitions, failures = discover(run.client, inventory, settings, known, self.logger)
+        run.client.report_long_wait("Discovery", len(sources) * (2 if settings.column_titles else 1))
+        with run.discovering(), run.report.discovering(len(sources)) as progress, self._showing_progress():
+            definitions, failures = discover(
+                run.client,
+                inventory,
+                sources,
+                settings,
+                self.logger,
+                known=known,
+                on_read=progress.count_block,
+            )
         run.failures.add(failures)
-        parts = [
-            (definition.source, stream_schema(definition, settings), definition.key.primary_key, definition.failure)
-            for definition in definitions
-        ]
-        return self._made_streams(parts, inventory, listed_at)
+        return definitions
+
+    def _showing_progress(self) -> AbstractContextManager[None]:
+        """Return what shows the progress until its block ends: a display on a terminal, or else lines of the log."""
+        report = self.run_context.report
+        return live_display(report) if is_on_terminal() else report.progress_lines()
 
     def _made_streams(
         self,
@@ -354,16 +413,21 @@ class TapPigment(Tap):
             if self.state:
                 self.write_message(StateMessage(self.state))
             names = [stream.name for stream in selected]
-            showing = live_display(run.report) if is_on_terminal() else run.report.progress_lines()
+            requests = sum(stream.requests for stream in selected if isinstance(stream, PigmentStream))
+            run.client.report_long_wait("The sync", requests)
             reporting = run.report.running(names, failed=run.failures.names)
             exported = [stream for stream in selected if isinstance(stream, ExportStream)]
-            with reporting, showing, run.failures.collecting(), run.prefetcher.started(exported):
+            with reporting, self._showing_progress(), run.failures.collecting(), run.prefetcher.started(exported):
                 for stream in selected:
                     stream.sync()
+            run.states.write_pending()
             run.failures.raise_if_any(len(selected), self.streams)
             run.stop.exit_if_made()
         except BaseException:
             run.client.cancel()  # Or downloads would go on to their end.
+            if not (isinstance(self.message_writer, BlockWriter) and self.message_writer.is_interrupted):
+                with suppress(OutputError):  # What ended the run is the error to raise.
+                    run.states.write_pending()
             raise
         finally:
             self.close()
@@ -450,6 +514,28 @@ class TapPigment(Tap):
         found = super().cb_config(ctx, param, tuple(source for source in value if source == _ENVIRONMENT))
         found.config = read_config(tuple(path for path in value if path != _ENVIRONMENT))
         return found
+
+    @classmethod
+    def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:  # noqa: FBT001 - the SDK's signature.
+        """Run `--discover`, with the catalog of `--catalog` if there is one.
+
+        Raises:
+            SettingsError: If the file is not a catalog.
+        """
+        if not (value and ctx.params.get("catalog")):
+            super().cb_discover(ctx, param, value)
+            return
+        text = cli.checked_catalog(ctx.params["catalog"])
+        config = ctx.params["config"]
+        tap = cls(
+            config=config.config,
+            parse_env_config=config.parse_env,
+            validate_config=True,
+            setup_mapper=False,
+            known_catalog=json.loads(text.read()) if text else None,
+        )
+        tap.run_discovery()
+        ctx.exit()
 
     @classmethod
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:

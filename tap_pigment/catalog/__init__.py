@@ -8,11 +8,12 @@ from tap_pigment.catalog.blocks import (
     included_sources,
     take_inventory,
 )
-from tap_pigment.catalog.discovery import KnownColumns, define, discover
+from tap_pigment.catalog.discovery import KnownColumns, StreamDefinition, define, discover
 from tap_pigment.catalog.entries import (
     NO_STREAM_SELECTED,
     ResolvedCatalog,
     catalog_streams,
+    known_entries,
     needs_application,
     resolve_catalog,
     selected_names,
@@ -51,6 +52,7 @@ __all__ = [
     "ModelNames",
     "NarrowedExport",
     "ResolvedCatalog",
+    "StreamDefinition",
     "StreamSource",
     "application_rows",
     "block_rows",
@@ -62,6 +64,7 @@ __all__ = [
     "first_by_id",
     "included_sources",
     "is_metadata_entry",
+    "known_entries",
     "narrowed_export",
     "needs_application",
     "no_block_visible",

@@ -31,7 +31,7 @@ from tap_pigment.settings import Headers
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from tap_pigment.catalog.blocks import BlockInventory, ModelNames, StreamSource
     from tap_pigment.exports import ExportSample
@@ -71,21 +71,26 @@ class KnownColumns:
     names: Mapping[str, str] = field(default_factory=dict)
 
 
-def discover(
+def discover(  # noqa: PLR0913 - everything that decides about a definition.
     client: PigmentClient,
     inventory: BlockInventory,
+    sources: Collection[StreamSource],
     settings: Settings,
-    known: Mapping[str, KnownColumns],
     logger: logging.Logger,
-) -> tuple[list[StreamDefinition], dict[str, PigmentError]]:
-    """Return the definition of each stream, and the errors of the others by stream name.
+    *,
+    known: Mapping[str, KnownColumns],
+    on_read: Callable[[], object] = lambda: None,
+) -> tuple[dict[StreamName, StreamDefinition], dict[str, PigmentError]]:
+    """Return the definitions of streams, and the errors of the others, by stream name.
 
     Args:
         client: The client.
         inventory: The blocks to extract.
+        sources: Those of which the definitions are wanted.
         settings: The settings.
-        known: What the state has about the columns, by stream.
         logger: Reports settings that match nothing, and blocks that cannot be read.
+        known: What the state has about the columns, by stream.
+        on_read: Called after each block.
 
     Raises:
         PigmentError: If the key is not accepted, or no block at all can be read.
@@ -105,26 +110,29 @@ def discover(
         except PigmentError as error:
             return error
 
-    sources = {source.name: source for source in inventory.sources}
+    by_name = {source.name: source for source in sources}
+
+    def define_and_count(name: StreamName) -> StreamDefinition | PigmentError:
+        result = define_or_fail(by_name[name])
+        on_read()
+        return result
+
     # Not a pool of `concurrent.futures`: a stopped run would wait for its threads, and they for Pigment.
     prefetcher = Prefetcher[StreamName, StreamDefinition | PigmentError](
-        lambda name: define_or_fail(sources[name]),
-        len(sources),
+        define_and_count,
+        len(by_name),
         discard=lambda _: None,
         threads=settings.parallel_exports,
     )
-    with prefetcher.started(sources):
-        results = [prefetcher.take(name) for name in sources]
-    failures = {
-        str(source.name): result
-        for source, result in zip(inventory.sources, results, strict=True)
-        if isinstance(result, PigmentError)
-    }
-    if failures and len(failures) == len(results):
+    with prefetcher.started(by_name):
+        results = {name: prefetcher.take(name) for name in by_name}
+    failures = {str(name): result for name, result in results.items() if isinstance(result, PigmentError)}
+    if failures and len(failures) == len(inventory.sources):
         raise next(iter(failures.values()))
     for failure in failures.values():
         logger.warning("%s The stream is not in the catalog.", failure)
-    return [result for result in results if not isinstance(result, PigmentError)], failures
+    definitions = {name: result for name, result in results.items() if not isinstance(result, PigmentError)}
+    return definitions, failures
 
 
 def _fetch_display_names(

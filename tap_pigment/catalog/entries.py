@@ -212,6 +212,26 @@ def selected_names(catalog: Catalog) -> list[str]:
     return names
 
 
+def known_entries(resolved: ResolvedCatalog, inventory: BlockInventory, settings: Settings) -> dict[str, CatalogEntry]:
+    """Return the entries of an older catalog that need no discovery, by stream name.
+
+    They fit the settings, and their blocks and streams have the names of then; or they are streams of metadata.
+    """
+    titles = {(source.block.id, str(source.name)): _title(source) for source in inventory.sources}
+    return {
+        name: entry
+        for name, entry in resolved.catalog.items()
+        if name not in resolved.failures
+        if is_metadata_entry(entry, settings)
+        or (entry.table and titles.get((entry.table, name), "") == entry.schema.title)
+    }
+
+
+def _title(source: StreamSource) -> str:
+    """Return the title of a stream's schema; a block that is not listed has no name."""
+    return source.block.name or source.name
+
+
 def stream_schema(definition: StreamDefinition, settings: Settings) -> dict[str, Any]:
     """Return the JSON schema of a stream's records."""
     properties: dict[str, Any] = {}
@@ -222,8 +242,7 @@ def stream_schema(definition: StreamDefinition, settings: Settings) -> dict[str,
         elif display_name := definition.display_names.get(column.name):
             properties[column.name]["title"] = display_name
     properties |= _added_schemas(definition.key, settings)
-    block_name = definition.source.block.name or definition.source.name  # A block that is not listed has no name.
-    return {"type": "object", "title": block_name, "properties": properties}
+    return {"type": "object", "title": _title(definition.source), "properties": properties}
 
 
 def _added_schemas(key: RowKey, settings: Settings) -> dict[str, dict[str, Any]]:
@@ -277,8 +296,8 @@ def _is_incremental(entry: CatalogEntry) -> bool:
     """Remove what an entry says of incremental replication, and return whether it asks for it."""
     root = entry.metadata.root
     wanted = [entry.replication_method, root.forced_replication_method, entry.replication_key, root.replication_key]
-    entry.replication_method = root.forced_replication_method = "FULL_TABLE"
-    entry.replication_key = root.replication_key = None
+    entry.replication_method = "FULL_TABLE"
+    root.forced_replication_method = entry.replication_key = root.replication_key = None
     return any(method not in {None, "FULL_TABLE"} for method in wanted)
 
 

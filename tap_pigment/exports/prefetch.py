@@ -89,15 +89,20 @@ class Prefetcher(Generic[Item, Result]):
                 if is_late:
                     self._discard(result)
 
-    def take(self, item: Item) -> Result:
-        """Return an item's result, once it is there, or raise the error of its work; an item not started is now."""
+    def take(self, item: Item, *, on_wait: Callable[[], object] = lambda: None) -> Result:
+        """Return an item's result, once it is there, or raise the error of its work; an item not started is now.
+
+        Args:
+            item: The item.
+            on_wait: Called again and again while the result is not there.
+        """
         future = self._results.pop(item, None)
         if future is None:
             return self._work(item)
         try:
             # Python handles a signal that arrives right before a wait only after it, so the wait is short.
             while not wait([future], _WAIT_SECONDS).done:
-                pass
+                on_wait()
             return future.result()
         finally:
             self._slots.release()

@@ -10,6 +10,7 @@ from tap_pigment.output.record_set import (
     RowSelection,
     number_identical_rows,
 )
+from tap_pigment.output.state_writer import StateWriter
 from tap_pigment.output.stdout import checked_stdout
 from tap_pigment.output.stores import check_file_name, check_store, open_store, store_errors
 
@@ -19,6 +20,7 @@ __all__ = [
     "FlatStateMessage",
     "RecordSet",
     "RowSelection",
+    "StateWriter",
     "check_file_name",
     "check_store",
     "checked_stdout",

@@ -18,9 +18,9 @@ import requests
 from singer_sdk import metrics
 from singer_sdk.authenticators import BearerTokenAuthenticator
 
-from tap_pigment.errors import PigmentExportError, RequestRefusedError, RunStoppedError
+from tap_pigment.errors import PigmentExportError, RequestRefusedError, RunStoppedError, counted
 from tap_pigment.pigment import api
-from tap_pigment.pigment.api import Scope
+from tap_pigment.pigment.api import WINDOW_SECONDS, Scope
 from tap_pigment.pigment.http2_adapter import HTTP_2, Http2Adapter
 from tap_pigment.pigment.http2_connection import ReadDeadline
 from tap_pigment.pigment.quota import RequestQuota
@@ -134,6 +134,26 @@ class PigmentClient:
             SettingsError: If it cannot be used.
         """
         self._quota.open()
+
+    def report_long_wait(self, what: str, requests: int) -> None:
+        """Report how long it takes to send so many more requests, if they exceed the quota.
+
+        Args:
+            what: What sends them, such as `Discovery`.
+            requests: How many, at least.
+
+        Raises:
+            SettingsError: If `quota_file` cannot be used.
+        """
+        if windows := self._limiter.windows_to_wait(requests):
+            self._logger.warning(
+                "%s needs %s, and requests_per_window allows %s in 5 minutes: it takes at least %d minutes. To extract "
+                "fewer blocks, set include or exclude.",
+                what,
+                counted(requests, "request"),
+                f"{self._settings.requests_per_window:,}",
+                windows * WINDOW_SECONDS // 60,
+            )
 
     def raise_if_cancelled(self, request: ApiRequest) -> None:
         """Raise an error if the client was cancelled.

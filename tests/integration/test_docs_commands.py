@@ -75,6 +75,10 @@ COVERED: Mapping[tuple[str, str, str], str] = {
     ("docs/reliability.md", "shell", "uv run python -m tests.faults"): (
         "tests/faults/test_matrix.py::test_a_passing_fault_is_survived_and_a_lasting_one_is_reported"
     ),
+    ("docs/streams.md", "shell", "meltano invoke"): (
+        "tests/targets/test_meltano.py"
+        "::test_discovery_with_the_catalog_of_the_project_adds_new_blocks_and_keeps_the_others"
+    ),
     ("docs/warehouses.md", "sql", ""): "tests/targets/test_docs_sql.py::test_every_block_of_sql_runs",
     (FIRST_LOAD, "crontab", ""): f"{HERE}::test_the_timers_start_the_script",
     (FIRST_LOAD, "ini", ""): f"{HERE}::test_the_timers_start_the_script",

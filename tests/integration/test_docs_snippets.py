@@ -191,6 +191,8 @@ def run(plugin: Mapping[str, Any], settings: Mapping[str, Any], folder: Path) ->
     config = {**settings, **plugin.get("config", {}), "on_stream_error": "stop"}
     if "snapshot_uri" in config:
         config["snapshot_uri"] = str(folder / "snapshots")
+    if "quota_file" in config:
+        config["quota_file"] = str(folder / "quota.db")
     if "batch_config" in config:
         config["batch_config"]["storage"]["root"] = folder.as_uri()
     catalog = None

@@ -148,6 +148,26 @@ def test_a_long_export_is_reported_again_and_again(
     assert not eventually(lambda: len(caplog.messages) > count, seconds=0.2)
 
 
+def test_a_long_discovery_is_reported_again_and_again(
+    holding: HoldingPigment, config: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    holding.add_list("Months", "Month\r\nJan\r\n")
+    with serving(holding) as server:
+        running = TapPigment(config={**config, "api_url": server.url}, progress_seconds=0.05, setup_mapper=False)
+        held = holding.hold_next_export()
+        thread = threading.Thread(target=lambda: running.streams)
+        thread.start()
+        try:
+            assert eventually(lambda: caplog.messages.count("Discovery: 1 of 2 blocks read so far, 0 s") >= 3)
+        finally:
+            held.released.set()
+            thread.join()
+
+    [*_, last] = [message for message in caplog.messages if message.startswith("Discovery: ")]
+    assert re.fullmatch(r"Discovery: 2 blocks read in \d+\.\d s", last)
+
+
 def test_a_terminal_shows_the_streams_at_work(pigment: Pigment, config: Mapping[str, Any], tmp_path: Path) -> None:
     pigment.add_list("Countries", COUNTRIES)
     path = tmp_path / "config.json"
@@ -181,6 +201,7 @@ def test_a_terminal_shows_the_streams_at_work(pigment: Pigment, config: Mapping[
 
     text = shown.decode()
     assert code == 0
+    assert "Discovery  0 of 1 block read so far, 0 s" in text
     assert "1 of 1 done" in text
     assert "\x1b[" in text  # The display is drawn and removed.
     assert re.search(r"countries: export 1 of 1 arrived: 38 B", text)

@@ -79,7 +79,7 @@ def test_sixty_slices_are_one_table_within_a_small_quota(
     # The first one is sampled first.
     assert pigment.slices_requested() == [part["listFilter"][0] for part in (slices[0], *slices)]
     assert all(request.body["propertyTechnicalNames"] == ["Name"] for request in pigment.requested("/export/"))
-    assert clock.now == pytest.approx(900, abs=1)
+    assert clock.now == pytest.approx(909, abs=1)
     metrics = [json.loads(text.removeprefix("METRIC: ")) for text in caplog.messages if text.startswith("METRIC: ")]
     assert {metric["tags"]["stream"] for metric in metrics} == {"metadata", "discovery", "plan"}
     assert any("plan: export 1 of 1 arrived: " in text and "(60 parts)" in text for text in caplog.messages)

@@ -63,6 +63,13 @@ class Project:
             }
         )
 
+    def set_extras(self, extras: Mapping[str, Any]) -> None:
+        """Set extras of the tap in the project file."""
+        path = self.folder / "meltano.yml"
+        project = yaml.safe_load(path.read_text(encoding="utf-8"))
+        project["plugins"]["extractors"][0] |= extras
+        path.write_text(yaml.safe_dump(project), encoding="utf-8")
+
     @property
     def database(self) -> DuckDb:
         """The file that target-duckdb wrote."""
@@ -153,3 +160,26 @@ def test_environment_variable_overrides_the_project_file(pigment: ServedSandbox,
     config = json.loads(project.meltano("config", "print", "tap-pigment", "--format", "json"))
 
     assert {name: config[name] for name in wanted} == wanted
+
+
+def test_discovery_with_the_catalog_of_the_project_adds_new_blocks_and_keeps_the_others(tmp_path: Path) -> None:
+    app = Pigment()
+    app.add_list("Countries", "Code;Name\r\nFR;France\r\n")
+    app.add_list("Months", "Month\r\nJan\r\n")
+    with serving(app) as server:
+        pigment = ServedSandbox(server.url, API_KEY, APPLICATION_ID, ())
+        project = Project(tmp_path, pigment, {"select": ["countries.*", "years.*"]})
+        (tmp_path / "catalog.json").write_text(project.meltano("invoke", "--dump=catalog", "tap-pigment"))
+        project.set_extras({"catalog": "catalog.json"})
+        app.add_list("Years", "Year\r\n2027\r\n")
+        app.requests.clear()
+
+        options = ["--discover", "--catalog", "catalog.json"]
+        (tmp_path / "new.json").write_text(project.meltano("invoke", "tap-pigment", *options))
+        sampled = len(app.requested("/export/"))
+        (tmp_path / "new.json").replace(tmp_path / "catalog.json")
+        written = project.meltano("invoke", "tap-pigment")
+
+    messages = [json.loads(line) for line in written.splitlines() if line.startswith("{")]
+    assert sampled == 1
+    assert [message["stream"] for message in messages if message["type"] == "RECORD"] == ["countries", "years"]

@@ -104,6 +104,8 @@ NEEDS_NO_ENTRY: Mapping[str, tuple[str, ...]] = {
     ),
     "It reports that something is in order, or goes on.": (
         "of <...> emitted so far",
+        "of <...> read so far",
+        "read again or for the first time",
         "Pigment accepts the API key",
         "The API key has the Export scope",
         "requests_per_window allows <...> in 5 minutes",
@@ -123,6 +125,7 @@ NEEDS_NO_ENTRY: Mapping[str, tuple[str, ...]] = {
         "Id of the block",
         "Id of the view",
         "List the snapshots at",
+        "Use a Singer catalog file.",
         "Lists, metrics and tables of the extracted applications",
         "Name of the application in Pigment",
         "Name of the block",
