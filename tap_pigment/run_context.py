@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from singer_sdk import Stream
 
     from tap_pigment.changes import SnapshotStore
-    from tap_pigment.exports import DuckDBSession, ExportDownloader, ExportFile, Prefetcher, SpoolDirectory
+    from tap_pigment.exports import (
+        DuckDBSession,
+        ExportDownloader,
+        ExportFile,
+        Prefetcher,
+        SpoolDirectory,
+        SpoolRoom,
+    )
     from tap_pigment.output import StateWriter
     from tap_pigment.pigment import PigmentClient
     from tap_pigment.run_report import RunReport
@@ -70,6 +77,7 @@ class RunContext:
         settings: The settings.
         client: The client of Pigment's API.
         spool: The directory for exports.
+        room: The bytes of all exports on disk.
         downloader: Downloads exports.
         prefetcher: Downloads them ahead.
         session: DuckDB.
@@ -83,6 +91,7 @@ class RunContext:
     settings: Settings
     client: PigmentClient
     spool: SpoolDirectory
+    room: SpoolRoom
     downloader: ExportDownloader
     prefetcher: Prefetcher[Stream, ExportFile]
     session: DuckDBSession

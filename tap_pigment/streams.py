@@ -21,8 +21,8 @@ from singer_sdk.singerlib import CatalogEntry, Metadata, MetadataMapping
 from tap_pigment.catalog import HOW_TO_REFRESH, export_request, narrowed_export, selected_columns
 from tap_pigment.changes import RecordSpec, StreamRun, keyless_notice, plan_sync
 from tap_pigment.columns import CONTENT_HASH, DELETED_AT, RowKey
-from tap_pigment.errors import RequestRefusedError
-from tap_pigment.exports import JoinedParts, nul_warning, overlap_warning, preload
+from tap_pigment.errors import RequestRefusedError, SpoolError
+from tap_pigment.exports import JoinedParts, PostponedError, nul_warning, overlap_warning, preload
 from tap_pigment.output import BlockWriter, deletion_blocks, record_blocks, write_batch_files
 from tap_pigment.pagination import ExportPartsPaginator
 from tap_pigment.pigment_stream import PigmentStream
@@ -119,6 +119,7 @@ class ExportStream(PigmentStream):
 
         Raises:
             PigmentError: If no try of a part succeeds, or the parts do not fit together.
+            PostponedError: If other streams come first, and there is no room on the disk beside their exports.
         """
         if self.failure:
             raise self.failure
@@ -126,9 +127,18 @@ class ExportStream(PigmentStream):
         properties = self.effective_schema["properties"]
         selected = [name for name in properties if self.mask["properties", name]]
         narrowed = narrowed_export(self._source, properties, selected, self._run.settings)
-        with progress.downloading():
-            file = self._download_narrowed(narrowed, progress) if narrowed else None
-            return file or self._download_parts(None, progress)
+        try:
+            with progress.downloading():
+                file = self._download_narrowed(narrowed, progress) if narrowed else None
+                return file or self._download_parts(None, progress)
+        except BaseException as error:
+            self._run.room.release(self.name)
+            # A disk that is full now may have room when its turn comes.
+            is_full = isinstance(error, SpoolError) and self._run.room.is_ahead(self.name)
+            if not (is_full or isinstance(error, PostponedError)):
+                raise
+            self.logger.info("%s: export postponed: those of other streams take the room on the disk", self.name)
+            raise PostponedError from None
 
     def _download_narrowed(self, narrowed: NarrowedExport, progress: StreamProgress) -> ExportFile | None:
         """Return a list's export without its deselected properties, or None if Pigment does not give that."""
@@ -190,6 +200,10 @@ class ExportStream(PigmentStream):
     def _planned(self) -> Iterator[SyncPlan]:
         """Give the plan of what to emit; the export is deleted at the end."""
         preload()
+        with self._run.room.syncing(self.name):
+            yield from self._planned_export()
+
+    def _planned_export(self) -> Iterator[SyncPlan]:
         file = self._run.prefetcher.take(self, on_wait=self._run.states.write_if_due)
         try:
             columns = self._selected_columns(file.header)

@@ -45,7 +45,7 @@ from tap_pigment.catalog import (
 )
 from tap_pigment.changes import SnapshotStore, given_bookmarks
 from tap_pigment.errors import CatalogError, OutputError, PigmentError, SettingsError, counted
-from tap_pigment.exports import DuckDBSession, ExportDownloader, Prefetcher, SpoolDirectory, in_thread
+from tap_pigment.exports import DuckDBSession, ExportDownloader, Prefetcher, SpoolDirectory, SpoolRoom, in_thread
 from tap_pigment.input_files import read_config
 from tap_pigment.live_display import is_on_terminal, live_display
 from tap_pigment.metadata_streams import metadata_streams
@@ -54,7 +54,7 @@ from tap_pigment.pigment import PigmentClient
 from tap_pigment.pigment_stream import PigmentStream
 from tap_pigment.redaction import PRINTABLE_RECORDS
 from tap_pigment.run_context import RunContext, StopRequest
-from tap_pigment.run_report import PROGRESS_SECONDS, RunReport
+from tap_pigment.run_report import PROGRESS_SECONDS, RunReport, size_text
 from tap_pigment.settings import (
     SETTINGS,
     ChangeDetection,
@@ -218,17 +218,23 @@ class TapPigment(Tap):
         settings = self.settings
         client = PigmentClient(settings, self.logger, clock=self._clock, sleep=self._sleep)
         spool = SpoolDirectory(settings.spool_dir)
+        room = SpoolRoom(spool, settings.max_prefetch_mb)
         compares_rows = settings.change_detection is ChangeDetection.ROW
         prefetcher: Prefetcher[Stream, ExportFile] = Prefetcher(
-            _download, settings.parallel_exports, discard=lambda file: file.delete()
+            _download,
+            settings.parallel_exports,
+            discard=lambda file: file.delete(),
+            may_begin=lambda stream: room.may_begin(stream.name),
         )
         return RunContext(
             settings=settings,
             client=client,
             spool=spool,
+            room=room,
             downloader=ExportDownloader(
                 client,
                 spool,
+                room,
                 is_hashed=settings.change_detection is not ChangeDetection.NONE,
                 logger=self.logger,
             ),
@@ -430,6 +436,7 @@ class TapPigment(Tap):
                     run.states.write_pending()
             raise
         finally:
+            self.logger.info("Exports took at most %s on the disk at once", size_text(run.room.peak_bytes))
             self.close()
 
     def _check_before_exports(self, selected: Sequence[Stream]) -> None:

@@ -269,13 +269,15 @@ def resolve_catalog(catalog: Catalog, settings: Settings) -> ResolvedCatalog:
     entries: dict[str, CatalogEntry] = {}
     failures: dict[str, PigmentError] = {}
     incremental = []
+    lower_names: set[str] = set()
     for stream_id, entry in catalog.items():
         name = entry.stream or stream_id
-        if name.lower() in map(str.lower, entries):
+        if name.lower() in lower_names:
             raise CatalogError(
                 f"--catalog: two of its streams have the name {name}; upper and lower case make no difference. Rename "
                 "or remove one of them."
             )
+        lower_names.add(name.lower())
         entry.stream = entry.tap_stream_id = name
         if () not in entry.metadata:
             entry.metadata.root.selected = True  # The SDK's rule, as long as nothing is added to the metadata.

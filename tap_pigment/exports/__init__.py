@@ -4,9 +4,10 @@ from tap_pigment.exports import sql
 from tap_pigment.exports.download import ExportDownloader, ExportFile, ExportPart
 from tap_pigment.exports.duckdb_session import DuckDBSession, StreamDatabase, preload
 from tap_pigment.exports.parts import JoinedParts
-from tap_pigment.exports.prefetch import Prefetcher, in_thread
+from tap_pigment.exports.prefetch import PostponedError, Prefetcher, in_thread
 from tap_pigment.exports.sample import ExportSample, fetch_sample
 from tap_pigment.exports.spool_directory import SpoolDirectory, disk_errors
+from tap_pigment.exports.spool_room import SpoolRoom
 from tap_pigment.exports.table import ExportTable, memory_bytes
 from tap_pigment.exports.validation import (
     KeptColumns,
@@ -26,8 +27,10 @@ __all__ = [
     "ExportTable",
     "JoinedParts",
     "KeptColumns",
+    "PostponedError",
     "Prefetcher",
     "SpoolDirectory",
+    "SpoolRoom",
     "StreamDatabase",
     "ValidatedExport",
     "check_64_bits",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from tap_pigment.exports.spool_directory import SpoolDirectory
+    from tap_pigment.exports.spool_room import SpoolRoom
     from tap_pigment.pigment import ApiRequest, PigmentClient
 
 _CHUNK_BYTES = 1 << 17
@@ -92,9 +93,11 @@ class DownloadProgress(Protocol):
 
     Attributes:
         name: The stream's name.
+        received_bytes: The bytes of it that arrived so far, decompressed.
     """
 
     name: str
+    received_bytes: int
 
     def begin_try(self) -> None:
         """Note that the export is requested, again or for the first time."""
@@ -113,15 +116,23 @@ class ExportDownloader:
     Args:
         client: The client.
         spool: The directory for exports.
+        room: The bytes of all exports on disk.
         is_hashed: Whether to compute the SHA-256 of each file.
         logger: Reports an accepted export without its final line end.
     """
 
     def __init__(
-        self, client: PigmentClient, spool: SpoolDirectory, *, is_hashed: bool, logger: logging.Logger
+        self,
+        client: PigmentClient,
+        spool: SpoolDirectory,
+        room: SpoolRoom,
+        *,
+        is_hashed: bool,
+        logger: logging.Logger,
     ) -> None:
         self._client = client
         self._spool = spool
+        self._room = room
         self._is_hashed = is_hashed
         self._logger = logger
         self._omits_final_newline = False
@@ -135,6 +146,7 @@ class ExportDownloader:
 
         Raises:
             PigmentError: If no try succeeds.
+            PostponedError: If exports ahead take too much room on the disk, and this one is ahead.
         """
         unended: list[ExportFile] = []
         tries = 0
@@ -184,6 +196,7 @@ class ExportDownloader:
             for chunk in self._chunks(response, request):
                 counts.feed(chunk)
                 progress.add_received(len(chunk))
+                self._room.hold(progress.name, progress.received_bytes)
                 if digest:
                     digest.update(chunk)
                 if counts.is_header_too_long:
@@ -228,7 +241,7 @@ def _checked_header(path: Path, counts: CsvCounter, response: Response, request:
 def _needed_room(response: Response, counts: CsvCounter) -> str:
     announced = response.headers.get("Content-Length")
     size = f"{announced} bytes as sent" if announced else f"more than the {counts.size_bytes:,} bytes so far"
-    return f"The export needs {size}, beside up to parallel_exports others that are downloaded ahead."
+    return f"The export needs {size}, beside those that are downloaded ahead (max_prefetch_mb)."
 
 
 def _incomplete(

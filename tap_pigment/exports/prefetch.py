@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
@@ -17,6 +18,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+class PostponedError(Exception):
+    """The work on an item was given up, to be done when its result is taken."""
+
+
 class Prefetcher(Generic[Item, Result]):
     """Runs `work` on items in a few threads, and hands out the results.
 
@@ -28,6 +33,7 @@ class Prefetcher(Generic[Item, Result]):
         depth: How many items to work on ahead.
         discard: Called with each result that is not taken.
         threads: In how many threads; by default in as many as the depth.
+        may_begin: Returns whether work on an item may begin ahead.
     """
 
     def __init__(
@@ -37,11 +43,13 @@ class Prefetcher(Generic[Item, Result]):
         *,
         discard: Callable[[Result], object],
         threads: int | None = None,
+        may_begin: Callable[[Item], bool] = lambda _: True,
     ) -> None:
         self._work = work
         self._depth = depth
         self._discard = discard
         self._threads = threads or depth
+        self._may_begin = may_begin
         self._results: dict[Item, Future[Result]] = {}
         self._waiting: deque[tuple[Item, Future[Result]]] = deque()
         self._slots = threading.Semaphore(depth)
@@ -63,7 +71,7 @@ class Prefetcher(Generic[Item, Result]):
             with self._lock:
                 self._is_running = False
                 untaken = [future for future in self._results.values() if future.done()]
-            self._waiting.clear()
+                self._waiting.clear()
             self._slots.release()
             for future in untaken:
                 if future.exception() is None:
@@ -73,11 +81,11 @@ class Prefetcher(Generic[Item, Result]):
     def _run(self) -> None:
         while True:
             self._slots.acquire()
-            try:
-                item, future = self._waiting.popleft()
-            except IndexError:
+            begun = self._next()
+            if begun is None:
                 self._slots.release()
                 return
+            item, future = begun
             try:
                 result = self._work(item)
             except BaseException as error:  # noqa: BLE001 - raised where the result is taken.
@@ -89,8 +97,20 @@ class Prefetcher(Generic[Item, Result]):
                 if is_late:
                     self._discard(result)
 
+    def _next(self) -> tuple[Item, Future[Result]] | None:
+        """Return the next item, as soon as work on it may begin; None if there is none."""
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    return None
+                if self._may_begin(self._waiting[0][0]):
+                    return self._waiting.popleft()
+            time.sleep(_WAIT_SECONDS / 5)
+
     def take(self, item: Item, *, on_wait: Callable[[], object] = lambda: None) -> Result:
-        """Return an item's result, once it is there, or raise the error of its work; an item not started is now.
+        """Return an item's result, once it is there, or raise the error of its work.
+
+        An item is worked on now if it was not among those to begin with, or its work was postponed.
 
         Args:
             item: The item.
@@ -104,6 +124,9 @@ class Prefetcher(Generic[Item, Result]):
             while not wait([future], _WAIT_SECONDS).done:
                 on_wait()
             return future.result()
+        except PostponedError:
+            on_wait()
+            return self._work(item)
         finally:
             self._slots.release()
 

@@ -84,6 +84,7 @@ class Settings:
     requests_per_window: int
     quota_file: str
     parallel_exports: int
+    max_prefetch_mb: int | None
     spool_dir: Path | None
     change_detection: ChangeDetection
     snapshot_uri: str
@@ -120,6 +121,7 @@ class Settings:
             requests_per_window=value["requests_per_window"],
             quota_file=value["quota_file"] or "",
             parallel_exports=value["parallel_exports"],
+            max_prefetch_mb=value["max_prefetch_mb"],
             spool_dir=Path(value["spool_dir"]) if value["spool_dir"] else None,
             change_detection=ChangeDetection(value["change_detection"]),
             snapshot_uri=value["snapshot_uri"] or "",

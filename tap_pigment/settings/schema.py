@@ -205,6 +205,15 @@ SETTINGS = th.PropertiesList(
         description="Exports downloaded at once, ahead of the one being emitted.",
     ),
     th.Property(
+        "max_prefetch_mb",
+        th.IntegerType(minimum=0),
+        title="Maximum prefetch in MB",
+        description=(
+            "Most megabytes that exports downloaded ahead may take in the spool directory, all together. Default: half "
+            "of what is free when the run begins."
+        ),
+    ),
+    th.Property(
         "spool_dir",
         th.StringType(min_length=1),
         title="Spool directory",

@@ -13,7 +13,7 @@ import requests
 from h2.errors import ErrorCodes
 
 from tap_pigment.errors import PigmentError, PigmentExportError, ScopeMissingError
-from tap_pigment.exports import ExportDownloader, SpoolDirectory
+from tap_pigment.exports import ExportDownloader, SpoolDirectory, SpoolRoom
 from tap_pigment.pigment import Block, BlockType, PigmentClient, export_block, missing_end_proof
 from tap_pigment.run_report import StreamProgress
 from tap_pigment.sandbox.server import serving
@@ -134,7 +134,9 @@ class Downloads:
         config = {"api_key": API_KEY, "application_id": "app-1", "max_retries": 1, "api_url": url}
         self.client = PigmentClient(Settings.from_config(config), LOGGER, sleep=lambda _seconds: None)
         self.spool = SpoolDirectory(folder)
-        self._downloader = ExportDownloader(self.client, self.spool, is_hashed=False, logger=LOGGER)
+        self._downloader = ExportDownloader(
+            self.client, self.spool, SpoolRoom(self.spool, None), is_hashed=False, logger=LOGGER
+        )
 
     def fetch(self) -> bytes:
         """Return the export that is accepted after all tries."""

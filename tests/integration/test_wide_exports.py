@@ -57,7 +57,7 @@ def test_a_limit_on_the_size_of_files_fails_with_place_and_size(
     assert title.endswith("1 of 1 stream failed.")
     assert re.fullmatch(
         rf"  numbers  spool_dir: {tmp_path}/spool/tap-pigment-\w+: File too large\. The export needs more than the "
-        r"[1-3],[0-9]{3},[0-9]{3} bytes so far, beside up to parallel_exports others that are downloaded ahead\. "
+        r"[1-3],[0-9]{3},[0-9]{3} bytes so far, beside those that are downloaded ahead \(max_prefetch_mb\)\. "
         r"Raise the limit on the size of a file \(ulimit -f\)\.",
         row,
     )
@@ -81,7 +81,7 @@ def test_a_full_disk_fails_with_place_and_size_and_is_left_empty(
     assert title.endswith("1 of 1 stream failed.")
     assert re.fullmatch(
         rf"  numbers  spool_dir: {tmp_path}/spool/tap-pigment-\w+: the disk is full\. The export needs more than the "
-        r"[1-3],[0-9]{3},[0-9]{3} bytes so far, beside up to parallel_exports others that are downloaded ahead\. "
+        r"[1-3],[0-9]{3},[0-9]{3} bytes so far, beside those that are downloaded ahead \(max_prefetch_mb\)\. "
         r"Make room, or set spool_dir to a directory with more\.",
         row,
     )

@@ -46,7 +46,7 @@ NEEDS_NO_ENTRY: Mapping[str, tuple[str, ...]] = {
         "Only its key is set.",
         "None of the application's streams is extracted.",
         "Rows deleted since the last run stay in the target",
-        "The export needs <...>, beside up to parallel_exports others",
+        "The export needs <...>, beside those that are downloaded ahead",
         "The stream <...> needs about twice the size of its export.",
         "The stream <...> needs room for all its slices, and for one of them twice.",
         "The stream has no column titles.",

@@ -22,7 +22,7 @@ from tap_pigment.errors import (
     ScopeMissingError,
     SpoolError,
 )
-from tap_pigment.exports import ExportDownloader, SpoolDirectory
+from tap_pigment.exports import ExportDownloader, SpoolDirectory, SpoolRoom
 from tap_pigment.pigment import ApiRequest, PigmentClient, Scope
 from tap_pigment.run_report import StreamProgress
 from tap_pigment.settings import Settings
@@ -121,7 +121,9 @@ class Downloads:
         self.client = PigmentClient(settings, LOGGER, clock=clock, sleep=clock.sleep, draw=lambda: 1.0)
         self.client.session.mount("http://", self.adapter)
         self.spool = SpoolDirectory(spool_dir)
-        self._downloader = ExportDownloader(self.client, self.spool, is_hashed=is_hashed, logger=LOGGER)
+        self._downloader = ExportDownloader(
+            self.client, self.spool, SpoolRoom(self.spool, None), is_hashed=is_hashed, logger=LOGGER
+        )
 
     def download(self) -> ExportFile:
         """Download an export."""

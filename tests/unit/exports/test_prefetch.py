@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import pytest
 
-from tap_pigment.exports import Prefetcher, in_thread
+from tap_pigment.exports import PostponedError, Prefetcher, in_thread
 from tests.support.taps import TIMEOUT_SECONDS, eventually
 
 Item = TypeVar("Item")
@@ -286,3 +286,41 @@ def test_work_runs_in_fewer_threads_than_its_depth() -> None:
     with prefetcher.started(range(8)):
         assert eventually(lambda: len(workers) == 8)
     assert set(workers) == {"prefetch-0", "prefetch-1"}
+
+
+def test_postponed_work_is_done_when_its_result_is_taken() -> None:
+    workers: list[tuple[int, bool]] = []
+
+    def work(item: int) -> int:
+        is_ahead = threading.current_thread() in threads()
+        workers.append((item, is_ahead))
+        if item == 1 and is_ahead:
+            raise PostponedError
+        return item * 10
+
+    prefetcher = Prefetcher(work, 3, discard=ignore)
+
+    with prefetcher.started(range(3)):
+        assert eventually(lambda: len(workers) == 3)
+        assert [take(prefetcher, item) for item in range(3)] == [0, 10, 20]
+    assert sorted(workers) == [(0, True), (1, False), (1, True), (2, True)]
+
+
+def test_work_begins_no_sooner_than_it_may() -> None:
+    begun: list[int] = []
+    allowed = {0}
+
+    def work(item: int) -> int:
+        begun.append(item)
+        return item
+
+    prefetcher = Prefetcher(work, 4, discard=ignore, may_begin=lambda item: item in allowed)
+
+    with prefetcher.started(range(4)):
+        assert eventually(lambda: begun == [0])
+        assert take(prefetcher, 0) == 0
+        was_begun = list(begun)
+        allowed.update({1, 2})
+
+        assert eventually(lambda: sorted(begun) == [0, 1, 2])
+    assert was_begun == [0]

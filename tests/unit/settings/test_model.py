@@ -42,6 +42,7 @@ def test_settings_that_are_not_set_have_their_defaults() -> None:
         requests_per_window=500,
         quota_file="",
         parallel_exports=4,
+        max_prefetch_mb=None,
         spool_dir=None,
         change_detection=ChangeDetection.NONE,
         snapshot_uri="",
@@ -75,6 +76,7 @@ def test_settings_that_are_set_are_converted() -> None:
             "requests_per_window": 40,
             "quota_file": "/run/quota.db",
             "parallel_exports": 1,
+            "max_prefetch_mb": 0,
             "spool_dir": "/tmp/spool",  # noqa: S108 - a path that is not opened.
             "change_detection": "row",
             "snapshot_uri": "s3://bucket/snapshots",
@@ -103,6 +105,7 @@ def test_settings_that_are_set_are_converted() -> None:
         requests_per_window=40,
         quota_file="/run/quota.db",
         parallel_exports=1,
+        max_prefetch_mb=0,
         spool_dir=Path("/tmp/spool"),  # noqa: S108 - a path that is not opened.
         change_detection=ChangeDetection.ROW,
         snapshot_uri="s3://bucket/snapshots",
