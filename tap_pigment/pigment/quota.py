@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from time import monotonic, time
 from typing import TYPE_CHECKING, cast
@@ -14,7 +14,9 @@ from tap_pigment.pigment.api import WINDOW_SECONDS
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
+    from filelock import FileLock
     from pyrate_limiter import AbstractBucket, Decision, Rate
 
     from tap_pigment.settings import Settings
@@ -59,6 +61,7 @@ class RequestQuota:
         self._max_lock_seconds = max_lock_seconds
         self._now = time if self._path and clock is monotonic else clock
         self._bucket: AbstractBucket | None = None
+        self._file_lock: FileLock | AbstractContextManager[None] = nullcontext()
 
     def open(self) -> None:
         """Open the file, if there is one.
@@ -79,9 +82,11 @@ class RequestQuota:
 
         with self._file_errors():
             bucket = self._opened()
-            request = RateItem("request", self._milliseconds())
-            bucket.leak(request.timestamp)
-            decision = cast("Decision", bucket.put_decision(request))  # Only other buckets are asynchronous.
+            # The moment is noted with the lock: to wait for it may take long, and the request is sent after that.
+            with self._file_lock:
+                request = RateItem("request", self._milliseconds())
+                bucket.leak(request.timestamp)
+                decision = cast("Decision", bucket.put_decision(request))  # Only other buckets are asynchronous.
         return 0 if decision.allowed else max(decision.retry_after_ms or 0, 1) / _MILLISECONDS
 
     def used(self) -> int:
@@ -121,7 +126,9 @@ class RequestQuota:
         with FileLock(f"{self._path}.lock", timeout=self._max_lock_seconds):
             pass
         bucket = SQLiteBucket.init_from_file(rates, db_path=self._path, use_file_lock=True)
-        cast("FileLock", bucket.lock).timeout = self._max_lock_seconds
+        lock = cast("FileLock", bucket.lock)
+        lock.timeout = self._max_lock_seconds
+        self._file_lock = lock
         newest = bucket.peek(0)
         if newest and newest.timestamp > self._milliseconds() + _MAX_CLOCK_DIFFERENCE_SECONDS * _MILLISECONDS:
             self._logger.warning(

@@ -6,18 +6,20 @@ import logging
 import sqlite3
 import subprocess
 import sys
-from time import time
+import time
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 
 from tap_pigment.errors import SettingsError
 from tap_pigment.pigment.quota import COUNTED_SECONDS, RequestQuota
 from tap_pigment.settings import Settings
-from tests.support.taps import Clock
+from tests.support.taps import TIMEOUT_SECONDS, Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import ThreadPoolExecutor
     from pathlib import Path
 
 LOGGER = logging.getLogger("test-quota")
@@ -40,6 +42,12 @@ def quota_of(requests: int, clock: Callable[[], float], path: Path | None = None
     config = {"api_key": "pgmt_Abc", "application_id": "app-1", "requests_per_window": requests}
     settings = Settings.from_config(config | ({"quota_file": str(path)} if path else {}))
     return RequestQuota(settings, LOGGER, clock=clock, **options)
+
+
+def newest_request(path: Path) -> int:
+    """Return when the newest request in a file was counted, in milliseconds."""
+    ((newest,),) = sqlite3.connect(path).execute("SELECT max(item_timestamp) FROM rate_bucket").fetchall()
+    return int(newest)
 
 
 @pytest.fixture
@@ -98,13 +106,10 @@ def test_a_request_in_a_file_counts_until_its_window_has_passed(path: Path) -> N
 
 
 def test_a_file_is_used_by_the_time_of_day_which_all_processes_share(path: Path) -> None:
-    from time import monotonic  # noqa: PLC0415 - the clock that runs pass.
+    before = int(time.time() * 1_000)
+    quota_of(5, time.monotonic, path).take()
 
-    before = int(time() * 1_000)
-    quota_of(5, monotonic, path).take()
-
-    ((newest,),) = sqlite3.connect(path).execute("SELECT max(item_timestamp) FROM rate_bucket").fetchall()
-    assert before <= newest <= time() * 1_000
+    assert before <= newest_request(path) <= time.time() * 1_000
 
 
 def test_a_closed_file_opens_again_with_its_counts(path: Path) -> None:
@@ -148,6 +153,22 @@ def test_a_lock_that_another_process_keeps_is_an_error_that_says_so(path: Path, 
         holder.kill()
         holder.communicate()
     opened.open()
+
+
+def test_a_request_counts_from_when_it_may_be_sent_and_not_from_when_it_waits_for_the_lock(
+    path: Path, pool: ThreadPoolExecutor
+) -> None:
+    clock = Clock()
+    quota = quota_of(5, clock, path)
+    quota.open()
+
+    with FileLock(f"{path}.lock"):
+        taken = pool.submit(quota.take)
+        time.sleep(0.1)  # Long enough to wait for the lock.
+        clock.now = 7.0
+
+    assert taken.result(TIMEOUT_SECONDS) == 0
+    assert newest_request(path) == 7_000
 
 
 @pytest.mark.parametrize(
