@@ -1,8 +1,9 @@
 """Measure the tap, beside others where they do the same work, and print a report in Markdown.
 
 throughput  rows per second on one large table, beside a plain SDK tap, the limit for BATCH, and dlt
-streams     a sync of 300 small lists with a catalog, beside a plain SDK tap
-discovery   discovery of 300 small lists
+streams     syncs of 100 to 1,000 small lists with a catalog, beside a plain SDK tap: time, and bytes of STATE messages
+discovery   discovery of 300 small lists, at once and after 100 ms before each export
+quota       one sync of 1,000 small lists with a quota of 500 requests: by 1 process, by 4, and by a plain SDK tap
 changes     `change_detection: row` against a full send, alone and through target-postgres
 memory      peak memory in every mode, on exports of --rows and of --large
 shapes      peak memory on exports of blank cells (--blank), and on exports of many columns (--wide)
@@ -22,18 +23,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tap_pigment
+from tests.benchmarks.discovery import report_discovery
 from tests.benchmarks.machine import machine, versions
-from tests.benchmarks.many_streams import report_discovery, report_streams
+from tests.benchmarks.many_streams import report_streams
 from tests.benchmarks.measure import log
 from tests.benchmarks.memory import Shape, report_memory, report_shapes
 from tests.benchmarks.plot import svg
+from tests.benchmarks.quota import report_quota
 from tests.benchmarks.row_changes import report_row_changes
 from tests.benchmarks.throughput import report_throughput
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.benchmarks.results import Report
 
-CASES = ("throughput", "streams", "discovery", "changes", "memory", "shapes")
+CASES = ("throughput", "streams", "discovery", "quota", "changes", "memory", "shapes")
 
 
 def main() -> int:
@@ -49,7 +54,8 @@ def main() -> int:
         failures += report.failures
         print("", f"## {report.title}", "", *report.lines, sep="\n", flush=True)  # noqa: T201 - the report.
         if options.plot and report.groups:
-            title = f"{report.title}, start-up included, median of {options.rounds}"
+            runs = "one run each" if report.is_one_run else f"median of {options.rounds}"
+            title = f"{report.title}, start-up included, {runs}"
             notes = [f"{datetime.now(UTC):%Y-%m-%d}, {machine()}.", f"{at_start}."]
             options.plot.mkdir(parents=True, exist_ok=True)
             (options.plot / f"{case}.svg").write_text(svg(report.groups, title, notes), "utf-8")
@@ -61,19 +67,16 @@ def main() -> int:
 
 
 def _report(case: str, options: argparse.Namespace) -> Report:
-    match case:
-        case "throughput":
-            return report_throughput(options.rows, options.rounds)
-        case "streams":
-            return report_streams(options.rounds)
-        case "discovery":
-            return report_discovery(options.rounds)
-        case "changes":
-            return report_row_changes(options.rows, options.rounds)
-        case "memory":
-            return report_memory((options.rows, options.large))
-        case _:
-            return report_shapes((*options.blank, *options.wide))
+    reports: dict[str, Callable[[], Report]] = {
+        "throughput": lambda: report_throughput(options.rows, options.rounds),
+        "streams": lambda: report_streams(options.rounds),
+        "discovery": lambda: report_discovery(options.rounds),
+        "quota": report_quota,
+        "changes": lambda: report_row_changes(options.rows, options.rounds),
+        "memory": lambda: report_memory((options.rows, options.large)),
+        "shapes": lambda: report_shapes((*options.blank, *options.wide)),
+    }
+    return reports[case]()
 
 
 def _options() -> argparse.Namespace:
@@ -94,7 +97,7 @@ def _options() -> argparse.Namespace:
         default = list(map(shape, defaults))
         parser.add_argument(option, type=shape, nargs="*", default=default, metavar="ROWSxCOLUMNS", help=help_text)
     parser.add_argument(
-        "--plot", type=Path, metavar="FOLDER", help="draw throughput, streams and changes as CASE.svg in a folder"
+        "--plot", type=Path, metavar="FOLDER", help="draw all cases but memory and shapes as CASE.svg in a folder"
     )
     return parser.parse_args()
 

@@ -24,8 +24,9 @@ def module(name: str, *arguments: str) -> tuple[str, ...]:
 
 
 def tap_config(api_url: str, **settings: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON.
-    """Return a config of the tap."""
-    return {"api_key": "none", "api_url": api_url, "application_id": APPLICATION_ID, **settings}
+    """Return a config of the tap, which has no quota unless the settings set one."""
+    quota = {"requests_per_window": 1_000_000}
+    return {"api_key": "none", "api_url": api_url, "application_id": APPLICATION_ID, **quota, **settings}
 
 
 def table_config(api_url: str, key: Sequence[str] = (), **settings: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON.

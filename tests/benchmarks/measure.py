@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RECORD_LINE = '^{"type": *"RECORD"'
+STATE_LINE = '^{"type": *"STATE"'
 CATALOG_STREAM_LINE = '"tap_stream_id":'
 
 _SHOWN_LINES = 2

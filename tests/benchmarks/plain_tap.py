@@ -83,6 +83,7 @@ class PlainTap(Tap):
     """A tap of one table, or of many small lists."""
 
     name = "tap-plain"
+    stream_class: ClassVar[type[ExportStream]] = ExportStream
     config_jsonschema: ClassVar[dict[str, Any]] = th.PropertiesList(
         th.Property("api_url", th.StringType, required=True),
         th.Property("api_key", th.StringType, required=True, secret=True),
@@ -93,10 +94,12 @@ class PlainTap(Tap):
         """Return the stream of the table, or those of the lists."""
         if lists := self.config.get("lists"):
             return [
-                ExportStream(self, list_stream(number), f"/v1/export/list/{list_id(number)}", LIST_COLUMNS, (CODE,))
+                self.stream_class(
+                    self, list_stream(number), f"/v1/export/list/{list_id(number)}", LIST_COLUMNS, (CODE,)
+                )
                 for number in range(lists)
             ]
-        return [ExportStream(self, STREAM, EXPORT_PATH, COLUMNS, COLUMNS[:6])]
+        return [self.stream_class(self, STREAM, EXPORT_PATH, COLUMNS, COLUMNS[:6])]
 
 
 if __name__ == "__main__":

@@ -85,12 +85,14 @@ class Report:
         lines: Markdown.
         failures: The contenders that failed, each with its reason.
         groups: The figures to draw; none where a table is enough.
+        is_one_run: Whether each contender ran once, whatever the number of rounds.
     """
 
     title: str
     lines: Sequence[str]
     failures: Sequence[str]
     groups: Sequence[BarGroup] = ()
+    is_one_run: bool = False
 
 
 @dataclass(frozen=True)
