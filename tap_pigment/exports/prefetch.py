@@ -125,14 +125,18 @@ class Prefetcher(Generic[Item, Result]):
                 on_wait()
             return future.result()
         except PostponedError:
-            on_wait()
-            return self._work(item)
+            return in_thread(lambda: self._work(item), on_wait=on_wait)
         finally:
             self._slots.release()
 
 
-def in_thread(work: Callable[[], Result]) -> Result:
-    """Return the result of work in a thread of its own: a signal ends the wait for it."""
+def in_thread(work: Callable[[], Result], *, on_wait: Callable[[], object] = lambda: None) -> Result:
+    """Return the result of work in a thread of its own: a signal ends the wait for it.
+
+    Args:
+        work: Returns the result.
+        on_wait: Called again and again while it is not there.
+    """
     prefetcher = Prefetcher[None, Result](lambda _: work(), 1, discard=lambda _: None)
     with prefetcher.started([None]):
-        return prefetcher.take(None)
+        return prefetcher.take(None, on_wait=on_wait)

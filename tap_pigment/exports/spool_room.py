@@ -7,8 +7,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tap_pigment.errors import SpoolError
 from tap_pigment.exports.prefetch import PostponedError
-from tap_pigment.exports.spool_directory import disk_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +85,8 @@ class SpoolRoom:
 
     def _limit_bytes(self) -> int:
         if self._limit is None:
-            path = self._spool.path()
-            with disk_errors(path):
-                self._limit = shutil.disk_usage(path).free // 2
+            try:
+                self._limit = shutil.disk_usage(self._spool.path()).free // 2
+            except (OSError, SpoolError):
+                return 0  # The download that comes next says what is wrong with the disk.
         return self._limit

@@ -97,6 +97,14 @@ def test_by_default_the_limit_is_half_of_what_is_free(spool: SpoolDirectory) -> 
         room.hold("b", free // 3)
 
 
+def test_a_disk_that_cannot_be_looked_at_lets_nothing_begin_ahead(tmp_path: Path) -> None:
+    room = SpoolRoom(SpoolDirectory(tmp_path / "missing"), None)
+
+    assert not room.may_begin("a")
+    with room.syncing("a"):
+        assert room.may_begin("a")
+
+
 def test_the_peak_counts_all_exports_that_are_there_at_once(room: SpoolRoom) -> None:
     room.hold("a", 3 * MEGABYTE)
     with room.syncing("a"):
