@@ -35,13 +35,13 @@ def cells() -> list[Cell]:
 def outcomes(chosen: Sequence[Cell], authority: Authority) -> list[Outcome]:
     """Run cells and return the outcomes, in the order of the cells."""
     tls = {transport: transport.tls(authority) for transport in Transport}
-    with _trusting(authority), ThreadPoolExecutor(THREADS) as pool:
+    with trusting(authority), ThreadPoolExecutor(THREADS) as pool:
         baseline = find_baseline()
         return list(pool.map(lambda cell: outcome(cell, baseline, tls[cell.transport]), chosen))
 
 
 @contextmanager
-def _trusting(authority: Authority) -> Iterator[None]:
+def trusting(authority: Authority) -> Iterator[None]:
     """Let the tap trust an authority and use no proxy."""
     set_here = {"REQUESTS_CA_BUNDLE": str(authority.path), "NO_PROXY": "*"}
     before = {name: os.environ.get(name) for name in set_here}

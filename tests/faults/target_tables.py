@@ -13,7 +13,7 @@ Rows = dict[str, str | None]
 
 
 class TargetTables:
-    """Tables of a target that deletes rows at ACTIVATE_VERSION.
+    """Tables of a target that deletes rows at ACTIVATE_VERSION, and those whose record marks them as deleted.
 
     Attributes:
         bookmarks: The bookmarks of the last state.
@@ -34,7 +34,10 @@ class TargetTables:
                 case "RECORD":
                     record = message["record"]
                     key = tuple(record[name] for name in keys[message["stream"]])
-                    self._tables[message["stream"]][key] = (message.get("version"), record)
+                    if record.get("_sdc_deleted_at") is None:
+                        self._tables[message["stream"]][key] = (message.get("version"), record)
+                    else:
+                        self._tables[message["stream"]].pop(key, None)
                 case "ACTIVATE_VERSION":
                     table = self._tables[message["stream"]]
                     for key in [key for key, (version, _) in table.items() if version != message["version"]]:
@@ -44,4 +47,8 @@ class TargetTables:
 
     def rows(self, stream: str) -> Rows:
         """Return the rows of a table: names by code."""
-        return {record["Code"]: record["Name"] for _, record in self._tables.get(stream, {}).values()}
+        return {record["Code"]: record["Name"] for record in self.records(stream)}
+
+    def records(self, stream: str) -> list[dict[str, Any]]:
+        """Return the records of a table."""
+        return [record for _, record in self._tables.get(stream, {}).values()]

@@ -72,6 +72,9 @@ COVERED: Mapping[tuple[str, str, str], str] = {
     ("docs/performance.md", "shell", "uv run --group bench python -m tests.benchmarks"): (
         f"{HERE}::test_the_options_of_the_benchmark_exist"
     ),
+    ("docs/reliability.md", "shell", "uv run python -m tests.faults soak"): (
+        "tests/faults/test_soak.py::test_runs_in_a_row_have_right_rows_and_leave_nothing_open"
+    ),
     ("docs/reliability.md", "shell", "uv run python -m tests.faults"): (
         "tests/faults/test_matrix.py::test_a_passing_fault_is_survived_and_a_lasting_one_is_reported"
     ),
