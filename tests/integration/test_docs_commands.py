@@ -46,6 +46,8 @@ FIRST_MINUTES = "tests/targets/test_first_minutes.py"
 HISTORY = "tests/targets/test_history.py"
 DOCS = "tests/unit/test_docs.py"
 FIRST_LOAD = "docs/first-load.md"
+SCHEDULERS = "docs/schedulers.md"
+RECIPES = "tests/targets/test_schedulers.py"
 HERE = "tests/integration/test_docs_commands.py"
 # Blocks that another test covers: page, language and the beginning of the block, which is empty for all of a page; and
 # that test.
@@ -78,6 +80,18 @@ COVERED: Mapping[tuple[str, str, str], str] = {
     ("docs/reliability.md", "shell", "uv run python -m tests.faults"): (
         "tests/faults/test_matrix.py::test_a_passing_fault_is_survived_and_a_lasting_one_is_reported"
     ),
+    (SCHEDULERS, "python", "from datetime"): f"{RECIPES}::test_airflow_runs_a_task_for_each_group",
+    (
+        SCHEDULERS,
+        "python",
+        "import json\nimport os",
+    ): f"{RECIPES}::test_dagster_materializes_each_stream_with_its_numbers",
+    (SCHEDULERS, "python", "import json\nimport sys"): f"{RECIPES}::test_a_bulk_load_merges_the_files_of_each_run",
+    (SCHEDULERS, "shell", "airflow"): f"{RECIPES}::test_airflow_runs_a_task_for_each_group",
+    (SCHEDULERS, "shell", "meltano schedule"): f"{RECIPES}::test_meltano_runs_two_groups_at_the_same_time",
+    (SCHEDULERS, "shell", "test -s"): f"{RECIPES}::test_a_bulk_load_merges_the_files_of_each_run",
+    (SCHEDULERS, "sql", ""): f"{RECIPES}::test_sql_of_a_warehouse_is_parsed_whole",
+    (SCHEDULERS, "yaml", "apiVersion"): f"{RECIPES}::test_the_manifest_is_valid_for_kubernetes",
     ("docs/streams.md", "shell", "meltano invoke"): (
         "tests/targets/test_meltano.py"
         "::test_discovery_with_the_catalog_of_the_project_adds_new_blocks_and_keeps_the_others"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_pigment.errors import NotFoundError
+from tap_pigment.errors import NotFoundError, StreamsFailedError
 from tap_pigment.sandbox.server import serving
 from tests.support.pigment import Answer
 from tests.support.tap_runs import HoldingPigment
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.pigment import Pigment
-    from tests.support.taps import MakeTap, RunTap
+    from tests.support.taps import MakeTap
 
 STREAMS = 210
 
@@ -36,31 +36,24 @@ def ended_streams(messages: list[dict[str, Any]]) -> set[str]:
     return {message["stream"] for message in messages if message["type"] == "ACTIVATE_VERSION"}
 
 
-def test_states_become_fewer_and_the_last_one_has_every_stream(pigment: Pigment, run_tap: RunTap) -> None:
-    add_lists(pigment)
-
-    messages = run_tap()
-
-    states = of_type(messages, "STATE")
-    assert len(states) == 201
-    assert len(states[199]["value"]["bookmarks"]) == 200
-    assert states[-1]["value"]["bookmarks"].keys() == ended_streams(messages)
-    assert messages[-1] == states[-1]
-    assert len(ended_streams(messages)) == STREAMS
-
-
-def test_a_run_that_a_failure_stops_has_a_state_of_every_stream_that_ended(pigment: Pigment, tap: MakeTap) -> None:
+@pytest.mark.parametrize(("on_stream_error", "error"), [("continue", StreamsFailedError), ("stop", NotFoundError)])
+def test_states_become_fewer_and_the_last_one_has_every_stream_that_ended(
+    pigment: Pigment, tap: MakeTap, on_stream_error: str, error: type[Exception]
+) -> None:
     ids = add_lists(pigment)
-    running = tap()
-    pigment.always_answer(ids[-1], Answer(404))
+    running = tap(on_stream_error=on_stream_error)
+    pigment.always_answer(ids[-2], Answer(404))
 
-    with pytest.raises(NotFoundError):
+    with pytest.raises(error):
         running.sync_all()
 
     messages = written(running)
-    assert messages[-1]["type"] == "STATE"
-    assert messages[-1]["value"]["bookmarks"].keys() == ended_streams(messages)
-    assert len(ended_streams(messages)) == STREAMS - 1
+    states = of_type(messages, "STATE")
+    assert len(states) == 201
+    assert len(states[199]["value"]["bookmarks"]) == 200
+    assert messages[-1] == states[-1]
+    assert states[-1]["value"]["bookmarks"].keys() == ended_streams(messages)
+    assert len(ended_streams(messages)) == STREAMS - (1 if on_stream_error == "continue" else 2)
 
 
 def test_a_stopped_run_has_a_state_of_every_stream_that_ended(config: Mapping[str, Any], tmp_path: Path) -> None:

@@ -77,8 +77,15 @@ class Project:
 
     def meltano(self, *arguments: str) -> str:
         """Run Meltano and return its stdout."""
+        return self._stdout(str(COMMANDS / "meltano"), *arguments)
+
+    def shell(self, script: str) -> str:
+        """Run a shell script that calls Meltano, and return its stdout."""
+        return self._stdout("/bin/bash", "-e", "-c", script)
+
+    def _stdout(self, *command: str) -> str:
         ended = subprocess.run(
-            [COMMANDS / "meltano", *arguments],
+            command,
             cwd=self.folder,
             env=self._environment,
             capture_output=True,
