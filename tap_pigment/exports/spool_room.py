@@ -22,12 +22,12 @@ class SpoolRoom:
     """The bytes of all exports on disk, by stream.
 
     The export of the stream that is synced may take any room. Those of later streams together may take `max_mb`, or
-    half of what was free when the first one began: beyond that, no other download begins, and one that goes on is given
-    up until its stream is synced. Nobody knows the size of an export before it has arrived.
+    half of the free space when the first one began: beyond that, no other download begins, and one in progress is
+    given up until its stream is synced. Nobody knows the size of an export before it has arrived.
 
     Args:
         spool: The directory for exports.
-        max_mb: The most megabytes of the exports ahead; None for half of what is free.
+        max_mb: The most megabytes of the exports ahead; None for half of the free space.
 
     Attributes:
         peak_bytes: The most bytes that exports took at the same time.

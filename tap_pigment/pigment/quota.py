@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from time import monotonic, time
 from typing import TYPE_CHECKING, cast
@@ -14,7 +14,6 @@ from tap_pigment.pigment.api import WINDOW_SECONDS
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
     from filelock import FileLock
     from pyrate_limiter import AbstractBucket, Decision, Rate
@@ -61,7 +60,7 @@ class RequestQuota:
         self._max_lock_seconds = max_lock_seconds
         self._now = time if self._path and clock is monotonic else clock
         self._bucket: AbstractBucket | None = None
-        self._file_lock: FileLock | AbstractContextManager[None] = nullcontext()
+        self._file_lock: FileLock | None = None
 
     def open(self) -> None:
         """Open the file, if there is one.
@@ -80,13 +79,11 @@ class RequestQuota:
         """
         from pyrate_limiter import RateItem  # noqa: PLC0415 - see `_opened`.
 
-        with self._file_errors():
-            bucket = self._opened()
+        with self._locked_bucket() as bucket:
             # The moment is noted with the lock: to wait for it may take long, and the request is sent after that.
-            with self._file_lock:
-                request = RateItem("request", self._milliseconds())
-                bucket.leak(request.timestamp)
-                decision = cast("Decision", bucket.put_decision(request))  # Only other buckets are asynchronous.
+            request = RateItem("request", self._milliseconds())
+            bucket.leak(request.timestamp)
+            decision = cast("Decision", bucket.put_decision(request))  # Only other buckets are asynchronous.
         return 0 if decision.allowed else max(decision.retry_after_ms or 0, 1) / _MILLISECONDS
 
     def used(self) -> int:
@@ -95,16 +92,30 @@ class RequestQuota:
         Raises:
             SettingsError: If the file cannot be used.
         """
-        with self._file_errors():
-            bucket = self._opened()
+        with self._locked_bucket() as bucket:
             bucket.leak(self._milliseconds())
             return cast("int", bucket.count())
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         if self._path and self._bucket:
-            self._bucket.close()
+            with suppress(SettingsError), self._locked_bucket() as bucket:
+                bucket.close()
             self._bucket = None
+
+    @contextmanager
+    def _locked_bucket(self) -> Iterator[AbstractBucket]:
+        """Give the bucket, which no other run can use until the block ends.
+
+        Raises:
+            SettingsError: If the file cannot be used.
+        """
+        with self._file_errors():
+            bucket = self._opened()
+            # Not the lock's own limit, which it keeps for each thread.
+            lock = self._file_lock.acquire(timeout=self._max_lock_seconds) if self._file_lock else nullcontext()
+            with lock:
+                yield bucket
 
     def _milliseconds(self) -> int:
         return int(self._now() * _MILLISECONDS)
@@ -126,9 +137,7 @@ class RequestQuota:
         with FileLock(f"{self._path}.lock", timeout=self._max_lock_seconds):
             pass
         bucket = SQLiteBucket.init_from_file(rates, db_path=self._path, use_file_lock=True)
-        lock = cast("FileLock", bucket.lock)
-        lock.timeout = self._max_lock_seconds
-        self._file_lock = lock
+        self._file_lock = cast("FileLock", bucket.lock)
         newest = bucket.peek(0)
         if newest and newest.timestamp > self._milliseconds() + _MAX_CLOCK_DIFFERENCE_SECONDS * _MILLISECONDS:
             self._logger.warning(

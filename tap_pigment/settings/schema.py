@@ -210,7 +210,7 @@ SETTINGS = th.PropertiesList(
         title="Maximum prefetch in MB",
         description=(
             "Most megabytes that exports downloaded ahead may take in the spool directory, all together. Default: half "
-            "of what is free when the run begins."
+            "of the free space when the run begins."
         ),
     ),
     th.Property(

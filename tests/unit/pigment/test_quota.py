@@ -155,6 +155,19 @@ def test_a_lock_that_another_process_keeps_is_an_error_that_says_so(path: Path, 
     opened.open()
 
 
+def test_no_thread_waits_longer_for_the_lock_than_agreed(path: Path, pool: ThreadPoolExecutor) -> None:
+    quota = quota_of(5, Clock(), path, max_lock_seconds=0.2)
+    quota.open()
+
+    with FileLock(f"{path}.lock"):
+        taken = pool.submit(quota.take)
+        with pytest.raises(SettingsError, match="another run has kept"):
+            taken.result(TIMEOUT_SECONDS)
+        quota.close()
+
+    assert quota.take() == 0
+
+
 def test_a_request_counts_from_when_it_may_be_sent_and_not_from_when_it_waits_for_the_lock(
     path: Path, pool: ThreadPoolExecutor
 ) -> None:
