@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
 import ssl
 import threading
@@ -332,3 +333,12 @@ def test_a_response_before_the_request_body_keeps_the_connection(*, tls: bool) -
         responses = [client.post("/", content=b"x" * 1_000_000).status_code for _ in range(3)]
 
     assert responses == [200, 200, 200]
+
+
+def test_connections_of_the_last_moment_are_closed() -> None:
+    for _ in range(20):
+        with contextlib.ExitStack() as stack, serving(http_version_app) as server:
+            for _ in range(20):
+                stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+
+    gc.collect()  # pytest reports a connection that is still open then.
