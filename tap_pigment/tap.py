@@ -322,9 +322,10 @@ class TapPigment(Tap):
                 schema = stream_schema(definition, settings)
                 parts.append((source, schema, definition.key.primary_key, definition.failure))
         streams = self._made_streams(parts, inventory, listed_at)
+        known_catalog = Catalog(known)
         for stream in streams:
             if stream.name in known:
-                stream.apply_catalog(Catalog(known))  # It has what the user selects.
+                stream.apply_catalog(known_catalog)  # It has the user's selection.
         return streams
 
     def _known_entries(self, inventory: BlockInventory) -> dict[str, CatalogEntry]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ import pytest
 
 from tap_pigment.sandbox.server import serving
 from tap_pigment.tap import TapPigment
+from tests.support.small_disk import on_small_disk
 from tests.support.tap_runs import HoldingPigment
 from tests.support.taps import Recorder, eventually, of_type, written
 
@@ -102,18 +102,15 @@ def test_exports_ahead_stay_below_the_limit_and_come_when_their_turn_comes(
 def test_a_disk_that_holds_two_of_four_exports_is_enough(
     pigment: Pigment, config: Mapping[str, Any], tmp_path: Path
 ) -> None:
-    mount = "mount -t tmpfs -o size=8m none"
-    limited = [shutil.which("unshare") or "", "-Urm", "sh", "-c"]
-    if not limited[0] or subprocess.run([*limited, f"{mount} /mnt"], check=False, capture_output=True).returncode:
-        pytest.skip("this system lets the user mount no filesystem of a limited size")
     for number in range(4):
         pigment.add_list(f"List {number}", export(number, 3_000))
     (tmp_path / "spool").mkdir()
     settings = {**config, "spool_dir": "spool", "requests_per_window": 100}
     (tmp_path / "config.json").write_text(json.dumps(settings))
-    script = f"{mount} spool && {sys.executable} -m tap_pigment --config config.json; ls -A spool"
+    script = f"{sys.executable} -m tap_pigment --config config.json; ls -A spool"
+    command = on_small_disk(script, "spool", megabytes=8)
 
-    result = subprocess.run([*limited, script], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
 
     messages = [json.loads(line) for line in result.stdout.splitlines()]
     assert len(of_type(messages, "RECORD")) == 4 * 3_000

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 import resource
-import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.small_disk import on_small_disk
 from tests.support.taps import of_type, records
 
 if TYPE_CHECKING:
@@ -67,14 +67,10 @@ def test_a_limit_on_the_size_of_files_fails_with_place_and_size(
 def test_a_full_disk_fails_with_place_and_size_and_is_left_empty(
     pigment: Pigment, config: Mapping[str, Any], tmp_path: Path
 ) -> None:
-    unshare = shutil.which("unshare")
-    limited = [unshare or "", "-Urm", "sh", "-c"]
-    mount = "mount -t tmpfs -o size=2m none"
-    if unshare is None or subprocess.run([*limited, f"{mount} /mnt"], check=False, capture_output=True).returncode:
-        pytest.skip("this system lets the user mount no filesystem of a limited size")
-    script = f"{mount} spool && {sys.executable} -m tap_pigment --config config.json; echo $?; ls -A spool"
+    script = f"{sys.executable} -m tap_pigment --config config.json; echo $?; ls -A spool"
+    command = on_small_disk(script, "spool", megabytes=2)
 
-    result = spooling_run(pigment, config, tmp_path, [*limited, script])
+    result = spooling_run(pigment, config, tmp_path, command)
 
     *_, title, row = result.stderr.splitlines()
     assert result.stdout.splitlines() == ["1"]

@@ -40,7 +40,7 @@ class Finished:
 def environment() -> dict[str, str]:
     """Return the environment variables that are no settings of a tap, a target or Meltano.
 
-    Nor those of coverage: it takes half as long again in each process, for lines that the other tests run too.
+    Nor those of coverage: it slows each process, for lines that the other tests run too.
     """
     prefixes = ("TAP_", "TARGET_", "MELTANO", "COVERAGE_")
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tap_pigment.sandbox.server import serving
-from tests.integration.test_docs_commands import SETTINGS
+from tap_pigment.settings import SETTINGS
 from tests.support.doc_pages import PAGES, blocks_of, code_blocks, section
 from tests.support.object_store import BUCKET, S3Store, s3_store
 from tests.support.pigment import API_KEY, APPLICATION_ID, Pigment
@@ -286,7 +286,7 @@ def test_the_pod_has_settings_of_the_tap_and_the_disk_that_they_need() -> None:
 
     # To the schemas, any text is valid here.
     assert (cron_job["concurrencyPolicy"], pod["restartPolicy"]) == ("Forbid", "Never")
-    assert settings.keys() <= SETTINGS
+    assert settings.keys() <= SETTINGS["properties"].keys()
     assert settings["spool_dir"] == container["volumeMounts"][0]["mountPath"]
     largest_export_gb, prefetch_gb = 1, int(settings["max_prefetch_mb"]) / 1000
     assert volume["emptyDir"]["sizeLimit"].endswith("Gi")
