@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 _SETTING = "batch_config.storage.root"
 _GZIP_LEVEL = 6
 _CODECS = {"gzip": "gzip", "none": "uncompressed", None: "snappy"}
-# Hashes never repeat. Without a limit, DuckDB builds dictionaries of them, which takes a fifth of the time. Each column
-# takes the memory of its largest dictionary.
-_MAX_DICTIONARY_SIZE = 5_000
-_DICTIONARY_SIZE_OF_ALL_COLUMNS = 500_000
 # No emitted column has brackets in its name.
 _FILE_NUMBER = '"[file]"'
 
@@ -89,11 +85,10 @@ def _parquet_files(records: RecordSet, config: BatchConfig, folder: Path) -> Ite
         values.append(f"(row_number() OVER () - 1) // {config.batch_size} AS {_FILE_NUMBER}")
         layout = f"PARTITION_BY ({_FILE_NUMBER})"
     codec = _CODECS[config.encoding.compression]
-    dictionary_size = max(1, min(_MAX_DICTIONARY_SIZE, _DICTIONARY_SIZE_OF_ALL_COLUMNS // len(values)))
-    options = f"FORMAT parquet, COMPRESSION {codec}, {layout}, DICTIONARY_SIZE_LIMIT {dictionary_size}"
+    options = sql.parquet_options(len(values), codec=codec)
     stats = table.database.rows_unless_refused(
         f"COPY (SELECT {', '.join(values)} FROM {relation}) TO {sql.quoted_target(folder)} "
-        f"({options}, RETURN_STATS true)"
+        f"({options}, {layout}, RETURN_STATS true)"
     )
     if stats is None:
         check_64_bits(table, records.columns)  # The one cell that fits its type and not its Parquet column.

@@ -51,6 +51,15 @@ def test_snapshot_of_an_empty_export_is_read(tmp_path: Path, database: StreamDat
     assert read_snapshot(database, snapshot.path) == snapshot
 
 
+def test_cells_of_a_key_that_repeat_take_little_room(tmp_path: Path, database: StreamDatabase) -> None:
+    snapshot = Snapshot(tmp_path / "repeating.parquet", SPEC, 10_000, LINEAGE)
+    accounts = "concat('Department of accounts payable ', unnest(range(10_000)) % 40)"
+
+    write_snapshot(database, snapshot, f"(SELECT uuid() AS fingerprint, {accounts} AS key_0)")
+
+    assert snapshot.path.stat().st_size < 18 * 10_000
+
+
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"no snapshot at all" * 10], ids=["empty", "truncated", "foreign"])
 def test_file_that_is_no_parquet_is_refused(tmp_path: Path, database: StreamDatabase, content: bytes) -> None:
     (tmp_path / "foreign.parquet").write_bytes(content)

@@ -99,17 +99,19 @@ def test_a_blank_fits_where_it_can_be_null(evaluate: Evaluator, column_type: Col
     assert evaluate(sql.fits(column(column_type, nullable=False)), "") is False
 
 
+@pytest.mark.parametrize("fitting_cells", [0, 120], ids=["few columns", "many columns"])
 @MANY
 @given(
-    st.lists(
+    row=st.lists(
         st.tuples(st.sampled_from(ColumnType), st.booleans(), st.one_of(LIKE_A_TYPE, st.just(""))),
         min_size=1,
         max_size=6,
     )
 )
 def test_a_row_holds_a_misfit_if_one_of_its_cells_does_not_fit(
-    evaluate: Evaluator, row: list[tuple[ColumnType, bool, str]]
+    evaluate: Evaluator, row: list[tuple[ColumnType, bool, str]], fitting_cells: int
 ) -> None:
+    row = [*row, *[(ColumnType.BOOLEAN, True, "TRUE")] * fitting_cells]
     columns = [
         Column(f"column {position}", "", column_type, nullable=nullable, position=position)
         for position, (column_type, nullable, _) in enumerate(row)
