@@ -6,14 +6,16 @@ import gc
 import importlib
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import linear_regression, median
 from typing import TYPE_CHECKING
 
+import psutil
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-_PROCESS = Path("/proc/self")
+_PROCESS = psutil.Process()
 
 
 @dataclass(frozen=True)
@@ -61,18 +63,18 @@ def used_now(folders: Mapping[str, Path]) -> dict[str, int]:
         "threads": threads(),
         **entries,
         "objects": _objects(),
-        "resident memory": _resident_bytes(),
+        "resident memory": _PROCESS.memory_info().rss,
     }
 
 
 def open_files() -> int:
     """Return how many files, sockets and pipes are open."""
-    return sum(1 for _ in (_PROCESS / "fd").iterdir()) - 1  # Without that of the listing.
+    return _PROCESS.num_fds()
 
 
 def threads() -> int:
     """Return how many threads run, those of libraries included."""
-    return sum(1 for _ in (_PROCESS / "task").iterdir())
+    return _PROCESS.num_threads()
 
 
 def _objects() -> int:
@@ -80,8 +82,3 @@ def _objects() -> int:
     importlib.invalidate_caches()  # They grow when a folder on the path is edited meanwhile.
     gc.collect()
     return len(gc.get_objects())
-
-
-def _resident_bytes() -> int:
-    pages = int((_PROCESS / "statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")

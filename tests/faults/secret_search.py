@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import psutil
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 TIMEOUT_SECONDS = 120
 _PAUSE_SECONDS = 0.02
@@ -102,9 +104,10 @@ class SecretSearch:
                         self.on_spooled()
 
     def _search_processes(self, name: str, pid: int) -> None:
-        for process in (pid, *_children(pid)):
-            with suppress(OSError):
-                self._search(f"{name}: the arguments of a process", Path(f"/proc/{process}/cmdline").read_bytes())
+        with suppress(psutil.Error):  # A process may have ended by now.
+            process = psutil.Process(pid)
+            for each in (process, *process.children(recursive=True)):
+                self._search(f"{name}: the arguments of a process", " ".join(each.cmdline()).encode())
 
     def _search(self, where: str, content: bytes) -> None:
         for secret in self.secrets:
@@ -114,9 +117,3 @@ class SecretSearch:
                     self.found[where] = content[max(at - _CONTEXT_BYTES, 0) : at + _CONTEXT_BYTES].decode(
                         "utf-8", "replace"
                     )
-
-
-def _children(pid: int) -> Iterator[int]:
-    with suppress(OSError):
-        for children in Path(f"/proc/{pid}/task").glob("*/children"):
-            yield from map(int, children.read_text().split())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # The tap stays referenced, and the garbage collector is off: what is closed at the end, the run itself has closed.
 PROGRAM = """
-import gc, json, os, sys
+import gc, json, os, stat, sys
 
 gc.disable()
 from tap_pigment.errors import PigmentError
@@ -31,16 +31,20 @@ from tap_pigment.tap import TapPigment
 config = json.loads(sys.argv[1])
 
 def sockets_and_spooled_files():
+    paths = [os.path.join(parent, name) for parent, _, names in os.walk(config["spool_dir"]) for name in names]
+    names = {os.stat(path).st_ino: os.path.basename(path) for path in paths}
     found = []
-    for descriptor in os.listdir("/proc/self/fd"):
+    for descriptor in os.listdir("/dev/fd"):
         try:
-            target = os.readlink(f"/proc/self/fd/{descriptor}")
+            status = os.fstat(int(descriptor))
         except OSError:  # The one of the listing itself.
             continue
-        if target.startswith("socket:"):
+        if stat.S_ISSOCK(status.st_mode):
             found.append("socket")
-        elif target.startswith(config["spool_dir"]):
-            found.append(os.path.basename(target))
+        elif stat.S_ISREG(status.st_mode) and not status.st_nlink:
+            found.append("deleted file")
+        elif status.st_ino in names:
+            found.append(names[status.st_ino])
     return sorted(found)
 
 class Observer(BlockWriter):

@@ -30,7 +30,16 @@ spool = SpoolDirectory(Path(sys.argv[1]))
 print(spool.new_file(), flush=True)
 sys.stdin.read()
 """
-BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> str:
+    """Return the name of this machine, as a run writes it into its lock."""
+    (tmp_path / "run").mkdir()
+    spool = SpoolDirectory(tmp_path / "run")
+    name = (spool.path() / "run.lock").read_text("utf-8")
+    spool.close()
+    return name
 
 
 @pytest.fixture
@@ -164,15 +173,15 @@ def test_a_run_keeps_its_directory_while_others_start(spool_dir: Path) -> None:
     assert list(spool_dir.iterdir()) == []
 
 
-def test_files_and_directories_of_others_stay(spool_dir: Path, tmp_path: Path) -> None:
+def test_files_and_directories_of_others_stay(spool_dir: Path, tmp_path: Path, machine: str) -> None:
     (spool_dir / "tap-pigment-by-hand").mkdir()
     (spool_dir / "tap-pigment-by-hand" / "notes.txt").write_text("mine")
     (spool_dir / "tap-pigment-notes.txt").write_text("mine")
     (spool_dir / "other").mkdir()
-    (spool_dir / "other" / "run.lock").write_text(BOOT.read_text("utf-8").strip())
+    (spool_dir / "other" / "run.lock").write_text(machine)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    (elsewhere / "run.lock").write_text(BOOT.read_text("utf-8").strip())
+    (elsewhere / "run.lock").write_text(machine)
     (spool_dir / "tap-pigment-link").symlink_to(elsewhere)
 
     remove_dead(spool_dir)
@@ -198,13 +207,13 @@ def test_the_directory_of_another_machine_stays(spool_dir: Path, name: bytes) ->
     assert path.exists()
 
 
-def test_links_in_the_directory_of_a_killed_run_are_not_followed(spool_dir: Path, tmp_path: Path) -> None:
+def test_links_in_the_directory_of_a_killed_run_are_not_followed(spool_dir: Path, tmp_path: Path, machine: str) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
     (kept / "file").write_text("mine")
     dead = spool_dir / "tap-pigment-abcdefgh"
     dead.mkdir()
-    (dead / "run.lock").write_bytes(BOOT.read_bytes().strip())
+    (dead / "run.lock").write_text(machine)
     (dead / "link").symlink_to(kept)
 
     remove_dead(spool_dir)
@@ -213,10 +222,10 @@ def test_links_in_the_directory_of_a_killed_run_are_not_followed(spool_dir: Path
     assert (kept / "file").read_text() == "mine"
 
 
-def test_a_locked_directory_stays_until_its_lock_is_released(spool_dir: Path) -> None:
+def test_a_locked_directory_stays_until_its_lock_is_released(spool_dir: Path, machine: str) -> None:
     path = spool_dir / "tap-pigment-abcdefgh"
     path.mkdir()
-    (path / "run.lock").write_bytes(BOOT.read_bytes().strip())
+    (path / "run.lock").write_text(machine)
     lock = os.open(path / "run.lock", os.O_RDWR)
     fcntl.flock(lock, fcntl.LOCK_EX)
 
