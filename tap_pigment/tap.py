@@ -61,10 +61,10 @@ from tap_pigment.settings import (
     Settings,
     check_key_log,
     config_errors,
-    ignoring_activation,
     log_config_errors,
     read_variables,
     readable_schema_error,
+    settings_without_effect,
     unknown_variables_warning,
     use_known_log_level,
 )
@@ -172,7 +172,7 @@ class TapPigment(Tap):
         """Validate the config against its JSON schema and the rules that a schema cannot express."""
         # Some runners write a null for each setting that the user does not set.
         self._config = {name: setting for name, setting in self._config.items() if setting is not None}
-        self._names_set = frozenset(self._config)  # Before defaults are filled in.
+        given = dict(self._config)  # Before defaults are filled in.
         try:
             errors = super()._validate_config(raise_errors=raise_errors)
         except ConfigValidationError as error:
@@ -181,6 +181,8 @@ class TapPigment(Tap):
         if errors and raise_errors:
             message = f"{counted(len(errors), 'error')} in the settings. Nothing was requested."
             raise ConfigValidationError(message, errors=errors, schema=self.config_jsonschema)
+        for warning in () if errors else settings_without_effect(given):
+            self.logger.warning("%s", warning)
         return errors
 
     @cached_property
@@ -441,7 +443,7 @@ class TapPigment(Tap):
             self.close()
 
     def _check_before_exports(self, selected: Sequence[Stream]) -> None:
-        """Check what can be known before the first export, and warn of settings that have no effect.
+        """Check what can be known before the first export, and warn of stream maps that have no effect.
 
         Raises:
             CatalogError: If no stream is selected.
@@ -451,9 +453,6 @@ class TapPigment(Tap):
             self.run_context.failures.raise_if_any(0, self.streams)
             raise CatalogError(NO_STREAM_SELECTED)
         self._check_emitted_names(selected)
-        ignoring = ignoring_activation(self.config)
-        if ignoring and "emit_activate_version_messages" in self._names_set:
-            self.logger.warning("emit_activate_version_messages has no effect with %s", ignoring)
         for name, stream_map in (self.config.get("stream_maps") or {}).items():
             source = stream_map.get("__source__", name) if isinstance(stream_map, dict) else name
             if not any(fnmatchcase(stream, source) for stream in self.streams):

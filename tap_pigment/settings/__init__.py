@@ -7,7 +7,7 @@ from tap_pigment.settings.environment import (
     unknown_variables_warning,
     use_known_log_level,
 )
-from tap_pigment.settings.model import Settings, StoreAddress, StreamOverride, ignoring_activation
+from tap_pigment.settings.model import Settings, StoreAddress, StreamOverride
 from tap_pigment.settings.schema import (
     BLOCK_TYPES,
     COLUMN_TYPES,
@@ -17,7 +17,12 @@ from tap_pigment.settings.schema import (
     Headers,
     OnStreamError,
 )
-from tap_pigment.settings.validation import config_errors, is_loopback, readable_schema_error
+from tap_pigment.settings.validation import (
+    config_errors,
+    is_loopback,
+    readable_schema_error,
+    settings_without_effect,
+)
 
 __all__ = [
     "BLOCK_TYPES",
@@ -32,11 +37,11 @@ __all__ = [
     "StreamOverride",
     "check_key_log",
     "config_errors",
-    "ignoring_activation",
     "is_loopback",
     "log_config_errors",
     "read_variables",
     "readable_schema_error",
+    "settings_without_effect",
     "unknown_variables_warning",
     "use_known_log_level",
 ]

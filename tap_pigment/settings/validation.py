@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from tap_pigment.columns import DELETED_AT
 from tap_pigment.redaction import redacted
-from tap_pigment.settings.model import ALL_APPLICATIONS, application_ids
-from tap_pigment.settings.schema import METADATA_STREAMS, SETTINGS, ChangeDetection
+from tap_pigment.settings.model import ALL_APPLICATIONS, application_ids, ignoring_activation
+from tap_pigment.settings.schema import METADATA_STREAMS, SETTINGS, ChangeDetection, Headers
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -26,6 +26,11 @@ _UNEXPECTED = re.compile(r"Additional properties are not allowed \((.*) (?:was|w
 _REQUIRED = re.compile(r"'(.*)' is a required property")
 _QUOTED = re.compile(r"'([^']*)'")
 _OR_NULL = ", 'null'"
+# Settings of the SDK that refine another one.
+_SETTINGS_OF = {
+    "stream_maps": ("stream_map_config", "faker_config"),
+    "flattening_enabled": ("flattening_max_depth", "flattening_max_key_length", "flattening_separator"),
+}
 _BATCH_MEMBERS = {"encoding": "format", "storage": "root"}
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _STREAM_OVERRIDE_MEMBERS = SETTINGS["properties"]["stream_overrides"]["additionalProperties"]["properties"]
@@ -73,6 +78,28 @@ def config_errors(config: Mapping[str, Any]) -> list[str]:
         stream_maps = config.get("stream_maps")
         if isinstance(stream_maps, dict):
             found += _map_problems({name: each for name, each in stream_maps.items() if name not in unaffected})
+    return found
+
+
+def settings_without_effect(config: Mapping[str, Any]) -> list[str]:
+    """Return a warning for each setting that has no effect beside the others.
+
+    Args:
+        config: The settings that are set, without defaults; valid.
+    """
+    mode = config.get("change_detection", ChangeDetection.NONE.value)
+    headers = {override.get("headers") for override in (config.get("stream_overrides") or {}).values() if override}
+    is_friendly = config.get("headers") == Headers.FRIENDLY and Headers.TECHNICAL not in headers
+    reasons = {
+        "emit_activate_version_messages": ignoring_activation(config),
+        "snapshot_uri": None if mode == ChangeDetection.ROW else f"change_detection: {mode}",
+        "column_titles": "headers: friendly" if is_friendly and config.get("column_titles") else None,
+    }
+    found = [f"{name} has no effect with {reason}" for name, reason in reasons.items() if reason and name in config]
+    for needed, names in _SETTINGS_OF.items():
+        found += [
+            f"{name} has no effect without {needed}" for name in names if name in config and not config.get(needed)
+        ]
     return found
 
 

@@ -69,6 +69,18 @@ def test_discovery_selection_and_two_syncs(pigment: Pigment, run_command: RunCom
     assert not any(message.get("stream") == "months" for message in messages(first.stdout))
 
 
+@pytest.mark.parametrize("command", [["--discover"], ["--check"], []], ids=["discover", "check", "sync"])
+def test_a_setting_without_effect_is_named_once_in_every_command(
+    pigment: Pigment, run_command: RunCommand, config: Mapping[str, Any], command: list[str]
+) -> None:
+    pigment.add_list("Countries", COUNTRIES)
+
+    result = run_command(*command, config={**config, "snapshot_uri": "/snapshots"})
+
+    assert result.returncode == 0
+    assert result.stderr.count("snapshot_uri has no effect with change_detection: none") == 1
+
+
 def test_test_mode_emits_one_record_of_each_stream_and_no_state(pigment: Pigment, run_command: RunCommand) -> None:
     pigment.add_list("Countries", COUNTRIES)
     pigment.add_list("Months", "Month;Days\r\nJan;31\r\nFeb;28\r\n")

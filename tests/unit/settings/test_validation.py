@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tap_pigment.settings import config_errors, is_loopback, readable_schema_error
+from tap_pigment.settings import config_errors, is_loopback, readable_schema_error, settings_without_effect
 from tests.unit.settings.configs import APPLICATION_MISSING, CONFIG, KEY
 
 BLOCK_ID = "0a000000-0000-4000-8000-00000000000a"
@@ -149,6 +149,69 @@ def test_an_address_that_cannot_be_parsed_is_refused(url: str) -> None:
 )
 def test_an_address_with_user_query_or_fragment_is_refused(url: str) -> None:
     assert config_errors({**CONFIG, "api_url": url}) == ["api_url: only scheme, host, port and path are allowed."]
+
+
+BATCH = {"encoding": {"format": "jsonl"}, "storage": {"root": "/batches"}}
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        pytest.param({}, [], id="nothing"),
+        pytest.param({"snapshot_uri": "/s"}, ["snapshot_uri has no effect with change_detection: none"], id="store"),
+        pytest.param(
+            {"snapshot_uri": "/s", "change_detection": "stream"},
+            ["snapshot_uri has no effect with change_detection: stream"],
+            id="store and stream",
+        ),
+        pytest.param({"snapshot_uri": "/s", "change_detection": "row"}, [], id="store and row"),
+        pytest.param(
+            {"emit_activate_version_messages": False, "batch_config": BATCH},
+            ["emit_activate_version_messages has no effect with batch_config"],
+            id="ACTIVATE_VERSION and BATCH",
+        ),
+        pytest.param(
+            {"emit_activate_version_messages": True, "snapshot_uri": "/s", "change_detection": "row"},
+            ["emit_activate_version_messages has no effect with change_detection: row"],
+            id="ACTIVATE_VERSION and row",
+        ),
+        pytest.param({"emit_activate_version_messages": True}, [], id="ACTIVATE_VERSION"),
+        pytest.param(
+            {"headers": "friendly", "column_titles": True},
+            ["column_titles has no effect with headers: friendly"],
+            id="titles of display names",
+        ),
+        pytest.param(
+            {"headers": "friendly", "column_titles": True, "stream_overrides": {"a": {"headers": "friendly"}}},
+            ["column_titles has no effect with headers: friendly"],
+            id="titles of display names in an override",
+        ),
+        pytest.param(
+            {"headers": "friendly", "column_titles": True, "stream_overrides": {"a": {"headers": "technical"}}},
+            [],
+            id="titles of one stream",
+        ),
+        pytest.param({"headers": "friendly", "column_titles": False}, [], id="no titles"),
+        pytest.param({"column_titles": True, "stream_overrides": {"a": None}}, [], id="titles of technical names"),
+        pytest.param(
+            {"stream_map_config": {"seed": 1}, "faker_config": {"seed": 1}},
+            ["stream_map_config has no effect without stream_maps", "faker_config has no effect without stream_maps"],
+            id="maps are missing",
+        ),
+        pytest.param({"stream_map_config": {"seed": 1}, "stream_maps": {"a": {"b": "c"}}}, [], id="maps"),
+        pytest.param(
+            {"flattening_enabled": False, "flattening_max_depth": 2, "flattening_separator": "."},
+            [
+                "flattening_max_depth has no effect without flattening_enabled",
+                "flattening_separator has no effect without flattening_enabled",
+            ],
+            id="no flattening",
+        ),
+        pytest.param({"flattening_enabled": True, "flattening_max_key_length": 9}, [], id="flattening"),
+    ],
+)
+def test_settings_without_effect_are_named(config: dict[str, Any], expected: list[str]) -> None:
+    assert settings_without_effect({**CONFIG, **config}) == expected
 
 
 @pytest.mark.parametrize(
