@@ -256,12 +256,15 @@ class RunReport:
         return self._streams.setdefault(name, StreamProgress(name, self._logger, self._clock))
 
     @contextmanager
-    def running(self, names: Sequence[str], *, failed: Iterable[str] = ()) -> Iterator[None]:
+    def running(
+        self, names: Sequence[str], *, failed: Iterable[str] = (), failed_applications: Sequence[str] = ()
+    ) -> Iterator[None]:
         """Report the streams of a run in a table when the block ends, however it ends.
 
         Args:
             names: The streams to sync.
             failed: Those that failed before.
+            failed_applications: The applications that cannot be listed.
         """
         self._streams = {
             name: StreamProgress(name, self._logger, self._clock, f" {number:,} of {len(names):,}")
@@ -276,7 +279,8 @@ class RunReport:
             seconds = self._clock() - began
             lines = table_lines(self.streams, seconds)
             self._logger.info("\n".join(["Streams of this run:", *["%s"] * len(lines)]), *lines)
-            self._logger.info("REPORT: %s", json.dumps(as_json(self.streams, seconds), separators=(",", ":")))
+            report = as_json(self.streams, seconds, failed_applications)
+            self._logger.info("REPORT: %s", json.dumps(report, separators=(",", ":")))
 
     @contextmanager
     def progress_lines(self) -> Iterator[None]:
@@ -300,16 +304,20 @@ class RunReport:
             thread.join()
 
 
-def as_json(streams: Sequence[StreamProgress], seconds: float) -> dict[str, Any]:
+def as_json(
+    streams: Sequence[StreamProgress], seconds: float, failed_applications: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return the report of a run as JSON.
 
     Args:
         streams: The streams.
         seconds: The seconds of the whole run; streams overlap.
+        failed_applications: The applications that cannot be listed.
     """
     results = [stream.result for stream in streams]
     return {
         "streams": [stream.to_json() for stream in streams],
+        "failed_applications": list(failed_applications),
         "totals": {
             "streams": len(streams),
             **{result.total: results.count(result) for result in Result},

@@ -77,6 +77,11 @@ class StreamFailures:
         """The names of the streams that failed."""
         return tuple(self._failures)
 
+    @property
+    def application_names(self) -> tuple[str, ...]:
+        """The names of the applications that cannot be listed."""
+        return tuple(self._application_failures)
+
     @contextmanager
     def collecting(self) -> Iterator[None]:
         """Collect failures until the block ends; outside of it, they are raised."""
@@ -122,5 +127,7 @@ class StreamFailures:
         if self._failures or self._application_failures:
             undiscovered = self._failures.keys() - found.keys()
             messages = {name: error_message(error) for name, error in self._failures.items()}
-            applications = {name: error_message(error) for name, error in self._application_failures.items()}
+            applications = {
+                f"application {name}": error_message(error) for name, error in self._application_failures.items()
+            }
             raise StreamsFailedError(messages, selected + len(undiscovered), applications)

@@ -424,7 +424,9 @@ class TapPigment(Tap):
             names = [stream.name for stream in selected]
             requests = sum(stream.requests for stream in selected if isinstance(stream, PigmentStream))
             run.client.report_long_wait("The sync", requests)
-            reporting = run.report.running(names, failed=run.failures.names)
+            reporting = run.report.running(
+                names, failed=run.failures.names, failed_applications=run.failures.application_names
+            )
             exported = [stream for stream in selected if isinstance(stream, ExportStream)]
             with reporting, self._showing_progress(), run.failures.collecting(), run.prefetcher.started(exported):
                 for stream in selected:

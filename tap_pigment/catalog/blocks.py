@@ -93,7 +93,7 @@ class BlockInventory:
     def failures_by_name(self) -> dict[str, PigmentError]:
         """The errors of applications that cannot be listed, by the application's name and id."""
         names = {application.id: application.name for application in self.applications}
-        return {f"application {names[key]} ({key})": error for key, error in self.failures.items()}
+        return {f"{names[key]} ({key})": error for key, error in self.failures.items()}
 
 
 def take_inventory(client: PigmentClient, settings: Settings) -> BlockInventory:

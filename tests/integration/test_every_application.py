@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -125,6 +127,8 @@ def test_a_failed_application_warns_at_discovery(pigment: Pigment, run_command: 
     assert "None of the application's streams is extracted." in discovered.stderr
     assert synced.returncode == 1
     assert "1 application failed. The others are complete." in synced.stderr
+    [report] = re.findall("REPORT: (.*)", synced.stderr)
+    assert json.loads(report)["failed_applications"] == [f"HR ({staff})"]
     assert "Traceback" not in synced.stderr
 
 

@@ -52,7 +52,7 @@ def test_table_has_a_line_for_each_stream_and_one_for_all() -> None:
 
 
 def test_json_has_the_numbers_of_the_table() -> None:
-    report = json.loads(json.dumps(as_json(STREAMS, 1043.5)))
+    report = json.loads(json.dumps(as_json(STREAMS, 1043.5, ["HR"])))
 
     assert report["streams"][1] == {
         "stream": "gl_transactions",
@@ -66,6 +66,7 @@ def test_json_has_the_numbers_of_the_table() -> None:
         "result": "complete",
     }
     assert report["streams"][0]["deleted"] is None
+    assert report["failed_applications"] == ["HR"]
     assert report["totals"] == {
         "streams": 5,
         "not_synced": 1,
