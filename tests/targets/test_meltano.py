@@ -3,101 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import yaml
+from typing import TYPE_CHECKING
 
 from tap_pigment.sandbox.server import serving
 from tests.support.pigment import API_KEY, APPLICATION_ID, Pigment
-from tests.targets import environments
-from tests.targets.databases import DuckDb
 from tests.targets.demo import DEMO
-from tests.targets.pipeline import environment
+from tests.targets.meltano_project import MeltanoProject
 from tests.targets.served_sandbox import ServedSandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-COMMANDS = Path(sys.executable).parent
-NO_ADDRESS = "http://127.0.0.1:9"  # Every request but those to the Pigment fails.
-
-
-class Project:
-    """A copy of the project file in a folder of its own, with plugins that are already installed."""
-
-    def __init__(self, folder: Path, pigment: ServedSandbox, extras: Mapping[str, Any], **settings: object) -> None:
-        self.folder = folder
-        project = yaml.safe_load((environments.ROOT / "meltano.yml").read_text(encoding="utf-8"))
-        commands = {
-            "tap-pigment": COMMANDS / "tap-pigment",
-            "target-duckdb": environments.command("target-duckdb"),
-            "target-jsonl": environments.command("target-jsonl"),
-        }
-        for plugin in (*project["plugins"]["extractors"], *project["plugins"]["loaders"]):
-            if plugin["name"] in commands:
-                del plugin["pip_url"]
-                plugin["executable"] = str(commands[plugin["name"]])
-        project["plugins"]["extractors"][0] |= extras
-        (folder / "meltano.yml").write_text(yaml.safe_dump(project), encoding="utf-8")
-        (folder / "output").mkdir()
-        settings = {**pigment.config, **settings}
-        self._environment = (
-            environment()
-            | {
-                f"TAP_PIGMENT_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
-                for name, value in settings.items()
-            }
-            | {
-                "HOME": str(folder),
-                "NO_COLOR": "1",
-                "NO_PROXY": "127.0.0.1",
-                "HTTP_PROXY": NO_ADDRESS,
-                "HTTPS_PROXY": NO_ADDRESS,
-                "MELTANO_HUB_URL": NO_ADDRESS,
-                "PATH": os.pathsep.join([str(COMMANDS), os.environ["PATH"]]),
-            }
-        )
-
-    def set_extras(self, extras: Mapping[str, Any]) -> None:
-        """Set extras of the tap in the project file."""
-        path = self.folder / "meltano.yml"
-        project = yaml.safe_load(path.read_text(encoding="utf-8"))
-        project["plugins"]["extractors"][0] |= extras
-        path.write_text(yaml.safe_dump(project), encoding="utf-8")
-
-    @property
-    def database(self) -> DuckDb:
-        """The file that target-duckdb wrote."""
-        return DuckDb(self.folder / "output" / "pigment.duckdb", "tap_pigment")
-
-    def meltano(self, *arguments: str) -> str:
-        """Run Meltano and return its stdout."""
-        return self._stdout(str(COMMANDS / "meltano"), *arguments)
-
-    def shell(self, script: str) -> str:
-        """Run a shell script that calls Meltano, and return its stdout."""
-        return self._stdout("/bin/bash", "-e", "-c", script)
-
-    def _stdout(self, *command: str) -> str:
-        ended = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self._environment,
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
-        assert ended.returncode == 0, ended.stderr.decode() + ended.stdout.decode()
-        return ended.stdout.decode()
+    from pathlib import Path
 
 
 def test_each_row_is_in_the_database_once_after_two_runs(demo: ServedSandbox, tmp_path: Path) -> None:
-    project = Project(tmp_path, demo, {})
+    project = MeltanoProject(tmp_path, demo, {})
 
     project.meltano("run", "tap-pigment", "target-duckdb")
     project.meltano("run", "tap-pigment", "target-duckdb")
@@ -114,7 +34,7 @@ def test_only_changed_rows_are_emitted_from_the_state_of_meltano(tmp_path: Path)
     with serving(app) as server:
         pigment = ServedSandbox(server.url, API_KEY, APPLICATION_ID, ())
         settings = {"change_detection": "row", "snapshot_uri": str(tmp_path / "snapshots")}
-        project = Project(tmp_path, pigment, {}, **settings)
+        project = MeltanoProject(tmp_path, pigment, {}, **settings)
 
         project.meltano("run", "tap-pigment", "target-jsonl")
         app.exports[block] = b"Code;Name\r\nA;Albania\r\nB;Belgique\r\nD;Denmark\r\n"
@@ -137,7 +57,7 @@ def test_selection_keys_and_types_of_the_project_reach_the_schema(pigment: Serve
         "metadata": {"people": {"table-key-properties": ["zip_EEEEEE", "people_AAAAAA"]}},
         "schema": {"people": {"rate_DDDDDD": {"type": ["string", "null"]}}},
     }
-    project = Project(tmp_path, pigment, extras, stream_overrides={})
+    project = MeltanoProject(tmp_path, pigment, extras, stream_overrides={})
 
     written = project.meltano("invoke", "tap-pigment")
 
@@ -162,7 +82,7 @@ def test_environment_variable_overrides_the_project_file(pigment: ServedSandbox,
         "max_retries": 0,
         "stream_overrides": {"plan": {"name": "budget", "key_columns": ["years_YYYYYY"]}},
     }
-    project = Project(tmp_path, pigment, {}, **wanted)
+    project = MeltanoProject(tmp_path, pigment, {}, **wanted)
 
     config = json.loads(project.meltano("config", "print", "tap-pigment", "--format", "json"))
 
@@ -175,7 +95,7 @@ def test_discovery_with_the_catalog_of_the_project_adds_new_blocks_and_keeps_the
     app.add_list("Months", "Month\r\nJan\r\n")
     with serving(app) as server:
         pigment = ServedSandbox(server.url, API_KEY, APPLICATION_ID, ())
-        project = Project(tmp_path, pigment, {"select": ["countries.*", "years.*"]})
+        project = MeltanoProject(tmp_path, pigment, {"select": ["countries.*", "years.*"]})
         (tmp_path / "catalog.json").write_text(project.meltano("invoke", "--dump=catalog", "tap-pigment"))
         project.set_extras({"catalog": "catalog.json"})
         app.add_list("Years", "Year\r\n2027\r\n")

@@ -21,8 +21,8 @@ from tests.support.object_store import BUCKET, S3Store, s3_store
 from tests.support.pigment import API_KEY, APPLICATION_ID, Pigment
 from tests.targets import environments
 from tests.targets.demo import DEMO
+from tests.targets.meltano_project import COMMANDS, MeltanoProject
 from tests.targets.pipeline import environment
-from tests.targets.test_meltano import COMMANDS, Project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +100,7 @@ def test_meltano_runs_two_groups_at_the_same_time(
 ) -> None:
     for name, value in store.environment.items():
         monkeypatch.setenv(name, value)
-    project = Project(tmp_path, demo, {})
+    project = MeltanoProject(tmp_path, demo, {})
     [text] = code_blocks(section(PAGE, "Meltano: a job for each group"), "yaml")
     _add_to_project(tmp_path / "meltano.yml", yaml.safe_load(text.replace(QUOTA_FILE, str(tmp_path / "quota.db"))))
     variables = f"export MELTANO_ENVIRONMENT=prod MELTANO_STATE_BACKEND_URI=s3://{BUCKET}/state\n"
