@@ -76,6 +76,7 @@ def run_check(settings: Settings, logger: logging.Logger, *, catalog: IO[bytes] 
             failed = failed or finding.mark is Mark.FAIL
     finally:
         client.cancel()
+        client.close()
     return int(failed)
 
 
@@ -107,9 +108,12 @@ def _pruned(store: SnapshotStore, named: Mapping[str, str], settings: Settings) 
 
     def read_lineage(stream: str, name: str) -> Lineage:
         path = spool.path() / f"{name}.parquet"
-        store.fetch(stream, name, path)
-        with session.for_stream(stream, memory_bytes=_MEMORY_BYTES_TO_DESCRIBE) as database:
-            return read_snapshot(database, path).lineage
+        try:
+            store.fetch(stream, name, path)
+            with session.for_stream(stream, memory_bytes=_MEMORY_BYTES_TO_DESCRIBE) as database:
+                return read_snapshot(database, path).lineage
+        finally:
+            path.unlink(missing_ok=True)
 
     try:
         yield from prune_snapshots(store, named, read_lineage)

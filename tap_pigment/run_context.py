@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -113,6 +113,7 @@ class RunContext:
 
     def close(self) -> None:
         """Close all connections and the database, and remove the spool directory; the next use opens others."""
-        self.client.close()
-        self.session.close()
-        self.spool.close()
+        with ExitStack() as closing:  # The last one first, and all of them even if one fails.
+            closing.callback(self.spool.close)
+            closing.callback(self.session.close)
+            closing.callback(self.client.close)

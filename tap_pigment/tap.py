@@ -137,7 +137,7 @@ class TapPigment(Tap):
         check_key_log(os.environ)
         try:
             super().__init__(**options)
-        except (PigmentError, SystemExit):
+        except BaseException:
             self.close()
             raise
 

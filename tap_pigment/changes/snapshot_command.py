@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_pigment.changes.bookmark import given_bookmarks
 from tap_pigment.changes.snapshot_chain import plan_comparison
+from tap_pigment.errors import SnapshotError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -47,11 +48,10 @@ def prune_snapshots(
     Args:
         store: The store.
         named: The snapshot that the state names for each stream.
-        read_lineage: Returns the lineage of a stream's snapshot.
+        read_lineage: Returns the lineage of a stream's snapshot, or raises SnapshotError.
 
     Raises:
-        StoreError: If they cannot be listed, or one cannot be removed.
-        SnapshotError: If one cannot be read.
+        StoreError: If they cannot be listed, or one cannot be read or removed.
     """
     for stream, group in groupby(list(store.entries()), key=lambda entry: entry.stream):
         entries = {entry.name: entry for entry in group}
@@ -59,6 +59,11 @@ def prune_snapshots(
         if name not in entries:
             yield f"{stream}  skipped: the state names none of its {len(entries):,} snapshots"
             continue
-        for obsolete in plan_comparison(name, read_lineage(stream, name), entries).obsolete:
+        try:
+            lineage = read_lineage(stream, name)
+        except SnapshotError as error:
+            yield f"{stream}  skipped: {name} cannot be used: {error}. The next run does a full send"
+            continue
+        for obsolete in plan_comparison(name, lineage, entries).obsolete:
             store.remove(stream, obsolete)
             yield f"{entries[obsolete]}  removed"

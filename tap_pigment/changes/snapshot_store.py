@@ -9,20 +9,22 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import stat
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped] # It has no types.
+
 from tap_pigment.changes.snapshot_chain import TIME_FORMAT, is_snapshot_name, received_at
 from tap_pigment.columns import file_name_problem
-from tap_pigment.errors import SnapshotError, StoreError
+from tap_pigment.errors import SnapshotError
 from tap_pigment.output import check_file_name, open_store, store_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
 SETTING = "snapshot_uri"
@@ -60,27 +62,27 @@ class SnapshotStore:
     """
 
     def __init__(self, uri: str) -> None:
-        import fsspec  # type: ignore[import-untyped] # noqa: PLC0415 - it has no types, and takes time to import.
-
         self._uri = uri
         self._filesystem, self._root = open_store(SETTING, uri)
-        self._is_local = isinstance(self._filesystem, fsspec.implementations.local.LocalFileSystem)
+        self._is_local = isinstance(self._filesystem, LocalFileSystem)
 
     def fetch(self, stream: str, name: str, target: Path) -> None:
         """Copy a snapshot to a file.
 
         Raises:
-            SnapshotError: If it is missing, cannot be read, or is not the file that was stored.
+            SnapshotError: If it is missing, or is not the file that was stored.
+            StoreError: If it cannot be read now; nothing but that snapshot shows which rows are deleted since.
         """
         path = self._path(stream, name)
-        try:
-            with store_errors(SETTING, f"cannot read {path}"):
-                if self._is_local and not stat.S_ISREG(Path(path).stat().st_mode):
-                    raise SnapshotError(f"{path} is not a file")  # To read a named pipe would take forever.
+        with self._errors(stream, f"cannot read {path}"):
+            # To read a named pipe would take forever.
+            if self._is_local and os.path.lexists(path) and not Path(path).is_file():
+                raise SnapshotError(f"{path} is not a file")
+            try:
                 if not (self._is_local and _is_linked(Path(path), target)):
                     self._filesystem.get_file(path, str(target))
-        except StoreError as error:
-            raise SnapshotError(str(error)) from None
+            except FileNotFoundError:
+                raise SnapshotError(f"{path} does not exist") from None
         if not target.is_file():
             raise SnapshotError(f"{path} is not a file")
         if not name.endswith(f"-{_file_hash(target)}"):
@@ -94,7 +96,7 @@ class SnapshotStore:
         """
         name = f"{received_at:{TIME_FORMAT}}-{_file_hash(source)}"
         path = self._path(stream, name)
-        with store_errors(f"{stream}: {SETTING}", f"cannot write {path}", f"Nothing of {stream} was emitted."):
+        with self._errors(stream, f"cannot write {path}"):
             if self._is_local:
                 _put_privately(source, Path(path))
             else:
@@ -145,6 +147,11 @@ class SnapshotStore:
             return dict(_local_sizes(folder))
         self._filesystem.invalidate_cache()  # Another run may have stored one.
         return {path: int(entry["size"]) for path, entry in self._filesystem.find(folder, detail=True).items()}
+
+    @staticmethod
+    def _errors(stream: str, action: str) -> AbstractContextManager[None]:
+        """Turn the errors of the filesystem into one that fails the stream."""
+        return store_errors(f"{stream}: {SETTING}", action, f"Nothing of {stream} was emitted.")
 
     def _path(self, stream: str, name: str) -> str:
         return f"{self._folder(stream)}/{name}{_SUFFIX}"

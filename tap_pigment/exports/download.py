@@ -148,32 +148,34 @@ class ExportDownloader:
             PigmentError: If no try succeeds.
             PostponedError: If exports ahead take too much room on the disk, and this one is ahead.
         """
-        unended: list[ExportFile] = []
+        unended: ExportFile | None = None
+        sizes: list[int] = []
         tries = 0
-        accepted: ExportFile | None = None
 
         def receive(response: Response) -> ExportFile:
-            nonlocal tries
+            nonlocal tries, unended
             tries += 1
+            if unended:  # The disk has room for one try.
+                unended.delete()
+                unended = None
             file = self._receive(response, request, progress)
             if file.counts.ends_with_newline or self._omits_final_newline:
                 return file
-            unended.append(file)
+            unended = file
+            sizes.append(file.counts.size_bytes)
             raise _incomplete(request, response, "it does not end with a line end", MissingFinalNewlineError)
 
         try:
-            accepted = self._client.fetch(request, receive, phase=progress.name, on_try=progress.begin_try)
+            return self._client.fetch(request, receive, phase=progress.name, on_try=progress.begin_try)
         except MissingFinalNewlineError:
-            sizes = {file.counts.size_bytes for file in unended}
-            if not (len(unended) == tries >= _MIN_TRIES_TO_ACCEPT and len(sizes) == 1):
+            if unended is None or not (len(sizes) == tries >= _MIN_TRIES_TO_ACCEPT and len(set(sizes)) == 1):
                 raise
-            accepted = unended[-1]
             self._accept_without_final_newline(request)
+            accepted, unended = unended, None
+            return accepted
         finally:
-            for file in unended:
-                if file is not accepted:
-                    file.delete()
-        return accepted
+            if unended:
+                unended.delete()
 
     def _accept_without_final_newline(self, request: ApiRequest) -> None:
         with self._lock:

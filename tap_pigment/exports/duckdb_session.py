@@ -7,10 +7,10 @@ import os
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from tap_pigment.errors import InvariantError, MemoryLimitError
+from tap_pigment.errors import InvariantError, MemoryLimitError, PigmentError
 from tap_pigment.exports.spool_directory import disk_errors, room_for_stream, spool_error
 
 if TYPE_CHECKING:
@@ -98,8 +98,11 @@ class DuckDBSession:
         stream_database = StreamDatabase(name, database, reader, self._spool, memory_bytes)
         try:
             yield stream_database
-        finally:
-            stream_database.drop_tables()
+        except BaseException:
+            with suppress(PigmentError):  # What ended the work is the error to raise.
+                stream_database.drop_tables()
+            raise
+        stream_database.drop_tables()
 
     def _opened(self) -> tuple[duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection]:
         """Return the database, and a second connection to it, which fetches rows in blocks."""

@@ -190,7 +190,9 @@ class PigmentClient:
         """
         try:
             responses = [self._fetch_json(api.list_views(application_id))]
-        except RequestRefusedError:
+        except RequestRefusedError as error:
+            if not error.is_about_body:
+                raise
             responses = [self._fetch_json(api.list_views(application_id, block.id)) for block in blocks]
         views = [view for response in responses for view in api.read_views(response, application_id)]
         return tuple({view.id: view for view in views}.values())

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # What `decoded_chunks` decodes, and nothing else.
 ACCEPT_ENCODING = "gzip, deflate"
-MAX_LISTING_BYTES = 1 << 26  # About 400,000 blocks.
+MAX_LISTING_BYTES = 64_000_000  # About 400,000 blocks.
 
 _MAX_QUOTED_CHARACTERS = 300
 _CHUNK_BYTES = 1 << 16
@@ -271,7 +271,7 @@ def read_json(response: Response, request: ApiRequest, *, max_bytes: int = MAX_L
         body += chunk
         if len(body) > max_bytes:
             raise PigmentExportError(
-                f"{request.subject}: the response has more than {max_bytes >> 20:,} MB. Check api_url and the proxy."
+                f"{request.subject}: the response has more than {max_bytes / 1e6:,.0f} MB. Check api_url and the proxy."
             )
     try:
         return json.loads(body)

@@ -6,14 +6,17 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+import fsspec  # type: ignore[import-untyped] # It has no types.
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped] # It has no types.
 
 from tap_pigment.errors import PigmentError, ShrunkExportError, StoreError, StreamsFailedError
 from tests.support.pigment import Answer
-from tests.support.tap_runs import CHANGED, COUNTRIES, TapRuns, rows, snapshots
+from tests.support.tap_runs import CHANGED, COUNTRIES, TapRuns, rows, snapshots, written_after
 from tests.support.taps import deselect, of_type, written
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.pigment import Pigment
@@ -250,7 +253,7 @@ def test_lost_state_causes_the_changes_to_be_emitted_again(by_row: TapRuns) -> N
 @pytest.mark.parametrize(
     ("damage", "deleted", "reason"),
     [
-        ("missing", [], "full send, because a snapshot cannot be used: .* it does not exist"),
+        ("missing", [], "full send, because a snapshot cannot be used: .* does not exist"),
         ("empty", [], "full send, because a snapshot cannot be used: .* it is truncated or was replaced"),
         ("truncated", [], "full send, because a snapshot cannot be used: .* it is truncated or was replaced"),
         ("replaced", [], "full send, because a snapshot cannot be used: .* it is truncated or was replaced"),
@@ -287,6 +290,57 @@ def test_all_rows_are_emitted_without_a_usable_snapshot(  # noqa: PLR0913, PLR09
     assert codes(messages) == (["FR", "DE", "ES"], deleted)
     assert re.search(f"countries: {reason}", caplog.text)
     assert "PT" in codes(by_row.run_with(CHANGED + "PT;Portugal;1.0\r\n"))[0]
+
+
+class UnreliableStore(MemoryFileSystem):  # type: ignore[misc] # fsspec has no types.
+    """A store that can be listed and written, and fails while a file is read."""
+
+    error: OSError | None = None
+
+    def get_file(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - fsspec's signature.
+        """Read a file, or fail."""
+        if self.error:
+            raise self.error
+        super().get_file(*args, **options)
+
+
+@pytest.fixture
+def unreliable_store() -> Iterator[type[UnreliableStore]]:
+    """The store that fsspec reaches by `memory://`."""
+    fsspec.register_implementation("memory", UnreliableStore, clobber=True)
+    yield UnreliableStore
+    fsspec.register_implementation("memory", MemoryFileSystem, clobber=True)
+    UnreliableStore.error = None
+    UnreliableStore.store.clear()
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (TimeoutError("timed out"), r"the store cannot be reached \(timed out\)"),
+        (PermissionError("expired token"), r"permission denied \(expired token\)"),
+        (OSError("broken pipe"), "broken pipe"),
+    ],
+    ids=["timeout", "permission", "other"],
+)
+def test_deleted_rows_are_emitted_after_a_store_that_failed_once(
+    by_row: TapRuns, unreliable_store: type[UnreliableStore], error: OSError, cause: str
+) -> None:
+    uri = "memory://snapshots"
+    by_row.run(snapshot_uri=uri)
+    state = by_row.state
+    by_row.put(CHANGED)
+    unreliable_store.error = error
+    failing = by_row.tap(snapshot_uri=uri)
+
+    with pytest.raises(
+        StoreError, match=f"^countries: snapshot_uri: cannot read .*: {cause}. Nothing of countries was"
+    ):
+        failing.sync_all()
+    unreliable_store.error = None
+
+    assert of_type(written_after(state, failing), "RECORD") == []
+    assert codes(by_row.run(snapshot_uri=uri)) == (["DE", "ES"], ["IT"])
 
 
 @pytest.mark.parametrize(

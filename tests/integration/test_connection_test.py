@@ -246,6 +246,15 @@ def test_views_are_never_listed_block_by_block(pigment: Pigment, config: Mapping
     assert len(pigment.requests) == 3
 
 
+def test_a_listing_of_views_that_is_redirected_is_a_failure(pigment: Pigment, config: Mapping[str, Any]) -> None:
+    pigment.add_list("Countries", COUNTRIES)
+    pigment.always_answer("/views", Answer(302, headers={"Location": "/login"}))
+
+    [line] = failed(lines(config, block_types=["DimensionList", "View"]))
+
+    assert line.startswith(f"FAIL Listing the views of application {APPLICATION_ID}: Pigment redirects (302)")
+
+
 def test_two_streams_with_one_name_are_a_failure(pigment: Pigment, config: Mapping[str, Any]) -> None:
     pigment.add_list("Countries", COUNTRIES)
     pigment.add_list("Lands", COUNTRIES)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
+from singer_sdk.exceptions import MapExpressionError
 
 from tests.support.taps import of_type, records
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.pigment import Pigment
-    from tests.support.taps import RunCommand, RunTap
+    from tests.support.taps import MakeTap, RunCommand, RunTap
 
 COPIES = "Code;Copies;Filename\r\nFR;1;a\r\nDE;2;b\r\n"
 ROWS = [{"Code": "FR", "Copies": "1", "Filename": "a"}, {"Code": "DE", "Copies": "2", "Filename": "b"}]
@@ -106,3 +107,12 @@ def test_row_changes_do_not_depend_on_the_names_of_directories(
     found = [tuple(record.values())[:2] for record in records(messages, name) if record["_sdc_deleted_at"] is None]
     assert found == [("DE", "4")]
     assert len(of_type(messages, "RECORD")) == (2 if name == "copies" else 3)
+
+
+def test_no_directory_stays_if_a_stream_map_cannot_be_parsed(pigment: Pigment, tap: MakeTap, tmp_path: Path) -> None:
+    pigment.add_list("Countries", "Code\r\nFR\r\n")
+
+    with pytest.raises(MapExpressionError):
+        tap(spool_dir=str(tmp_path), stream_maps={"countries": {"Twice": "(("}})
+
+    assert list(tmp_path.iterdir()) == []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_pigment.changes import Lineage, SnapshotStore, list_snapshots, named_snapshots, prune_snapshots
+from tap_pigment.errors import SnapshotError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,6 +84,23 @@ def test_state_of_another_store_prunes_nothing(store: SnapshotStore, tmp_path: P
         "countries  skipped: the state names none of its 3 snapshots",
     ]
     assert store.names("countries") == store.names("cities") == names
+
+
+def test_snapshots_of_a_stream_whose_named_one_is_unusable_are_skipped(store: SnapshotStore, tmp_path: Path) -> None:
+    names = stored(store, tmp_path)
+
+    def lineage(stream: str, _name: str) -> Lineage:
+        if stream == "cities":
+            raise SnapshotError("its format is unknown")
+        return Lineage(base=names[0])
+
+    lines = list(prune_snapshots(store, {"cities": names[1], "countries": names[1]}, lineage))
+
+    assert lines == [
+        f"cities  skipped: {names[1]} cannot be used: its format is unknown. The next run does a full send",
+        f"countries  {names[0]}  2026-01-31 02:01:00 UTC  10 bytes  removed",
+    ]
+    assert store.names("cities") == names
 
 
 def test_snapshots_of_other_runs_are_not_pruned(store: SnapshotStore, tmp_path: Path) -> None:

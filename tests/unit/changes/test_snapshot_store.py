@@ -116,7 +116,7 @@ def test_links_that_form_circles_are_ignored(store: SnapshotStore, source: Path,
 
 
 def test_missing_snapshot_is_named(store: SnapshotStore, tmp_path: Path) -> None:
-    with pytest.raises(SnapshotError, match=r"cannot read .*gl/20260131T000000000000Z-0+\.parquet: it does not exist"):
+    with pytest.raises(SnapshotError, match=r"gl/20260131T000000000000Z-0+\.parquet does not exist$"):
         store.fetch("gl", "20260131T000000000000Z-" + "0" * 32, tmp_path / "fetched")
 
 
@@ -143,9 +143,8 @@ def test_entry_that_is_no_file_is_neither_listed_nor_read(
             path.symlink_to(path)
         case _:
             path.symlink_to(os.devnull)
-    problem = "Too many levels of symbolic links" if kind == "link to itself" else "is not a file"
 
-    with pytest.raises(SnapshotError, match=rf"{NAME}\.parquet.* {problem}"):
+    with pytest.raises(SnapshotError, match=rf"{NAME}\.parquet is not a file$"):
         store.fetch("gl", NAME, tmp_path / "fetched")
 
     assert store.names("gl") == []

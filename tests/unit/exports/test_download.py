@@ -304,6 +304,16 @@ def test_an_export_without_its_final_line_end_is_accepted_after_all_tries(
     )
 
 
+def test_no_more_than_one_of_its_tries_is_on_the_disk(downloads: Callable[..., Downloads]) -> None:
+    run = downloads(*[ScriptedResponse(UNENDED)] * 4)
+    files_at_once: list[int] = []
+    run.adapter.on_read = lambda: files_at_once.append(len(run.files()))
+
+    run.download()
+
+    assert max(files_at_once) == 1
+
+
 def test_after_that_exports_without_it_are_accepted_at_once(
     downloads: Callable[..., Downloads], caplog: pytest.LogCaptureFixture
 ) -> None:

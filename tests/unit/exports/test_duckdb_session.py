@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_pigment.errors import InvariantError, MemoryLimitError, SpoolError
+from tap_pigment.errors import InvariantError, KeysNotUniqueError, MemoryLimitError, SpoolError
 from tap_pigment.exports import DuckDBSession, SpoolDirectory, StreamDatabase
 from tests.support.export_files import duckdb_session
 from tests.unit.exports.disk import largest_file
@@ -231,6 +231,17 @@ def test_tables_are_dropped_after_an_error_too(session: DuckDBSession) -> None:
         fail()
     with session.for_stream("plan", memory_bytes=100 * MEGABYTE) as database:
         assert database.rows("SELECT table_name FROM duckdb_tables()") == []
+
+
+def test_the_error_of_a_stream_is_raised_even_if_its_tables_cannot_be_dropped(session: DuckDBSession) -> None:
+    def fail() -> None:
+        with session.for_stream("plan", memory_bytes=100 * MEGABYTE) as database:
+            database.create_table("kept", "SELECT 1 AS a")
+            session.close()
+            raise KeysNotUniqueError("plan: rows share a key")
+
+    with pytest.raises(KeysNotUniqueError, match="plan: rows share a key"):
+        fail()
 
 
 def test_rows_come_in_blocks_between_which_statements_run(database: StreamDatabase) -> None:
