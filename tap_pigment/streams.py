@@ -3,8 +3,8 @@
 The stream is no `RESTStream`: that reads a response into memory and emits records while it reads, whereas an export is
 on disk and validated before its first message. Requests, with the SDK's authenticator and `backoff`, are the client's.
 
-Private names of the SDK in use, seen in singer-sdk 0.54.9: `_write_schema_message`, `_write_batch_message`,
-`_singer_catalog_entry`, `_stream_version`, `_tap`, and `helpers._batch.BatchConfig`.
+Private names of the SDK in use, seen in singer-sdk 0.54.9: `_write_schema_message`, `_generate_schema_messages`,
+`_write_batch_message`, `_singer_catalog_entry`, `_stream_version`, `_tap`, and `helpers._batch.BatchConfig`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from singer_sdk.singerlib import CatalogEntry, Metadata, MetadataMapping
 
 from tap_pigment.catalog import HOW_TO_REFRESH, export_request, narrowed_export, selected_columns
 from tap_pigment.changes import RecordSpec, StreamRun, keyless_notice, plan_sync
-from tap_pigment.columns import CONTENT_HASH, DELETED_AT, RowKey
+from tap_pigment.columns import CONTENT_HASH, DELETED_AT, RowKey, with_nullable_columns
 from tap_pigment.errors import RequestRefusedError, SpoolError
 from tap_pigment.exports import JoinedParts, PostponedError, nul_warning, overlap_warning, preload
 from tap_pigment.output import BlockWriter, deletion_blocks, record_blocks, write_batch_files
@@ -286,6 +286,13 @@ class ExportStream(PigmentStream):
                 progress.emitted_rows += rows
                 self._run.stop.exit_if_made()
 
+    def _write_schema_message(self) -> None:
+        """Write SCHEMA; with `row`, every column outside of the key may be null, as it is in deleted rows."""
+        for message in self._generate_schema_messages():
+            if self._run.settings.change_detection is ChangeDetection.ROW:
+                message.schema = with_nullable_columns(message.schema, message.key_properties or ())
+            self._tap.write_message(message)
+
     def _write_blocks(self, plan: SyncPlan, writer: BlockWriter) -> Iterator[int]:
         """Write RECORD messages in blocks, and yield the number of rows of each."""
         message: dict[str, Any] = {"type": "RECORD", "stream": self.name, "record": "\0"}
@@ -293,9 +300,10 @@ class ExportStream(PigmentStream):
             message["version"] = self._stream_version
         message["time_extracted"] = plan.received_at.isoformat()
         before, after = json.dumps(message, separators=(",", ":")).split(json.dumps("\0"))
+        # Deleted rows first, as in `_records`.
         blocks = chain(
-            record_blocks(plan.records, before=before, after=after) if plan.records else (),
             deletion_blocks(plan.deleted, before=before, after=after) if plan.deleted else (),
+            record_blocks(plan.records, before=before, after=after) if plan.records else (),
         )
         for block, rows in blocks:
             writer.write_block(block)
@@ -329,4 +337,9 @@ class ExportStream(PigmentStream):
 
 
 def _records(plan: SyncPlan) -> Iterator[Record]:
-    return chain(plan.records.records() if plan.records else (), plan.deleted.records() if plan.deleted else ())
+    """Return the records of a plan, those of deleted rows first.
+
+    A target, or a stream map, may take two keys for one, such as `Acme` and `acme`. Then the row that exists must be
+    the last one that it loads.
+    """
+    return chain(plan.deleted.records() if plan.deleted else (), plan.records.records() if plan.records else ())

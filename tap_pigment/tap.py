@@ -61,6 +61,7 @@ from tap_pigment.settings import (
     Settings,
     check_key_log,
     config_errors,
+    key_problem,
     log_config_errors,
     read_variables,
     readable_schema_error,
@@ -449,7 +450,7 @@ class TapPigment(Tap):
 
         Raises:
             CatalogError: If no stream is selected.
-            SettingsError: If stream maps remove all streams, or give two of them the same name.
+            SettingsError: If stream maps remove all streams, give two of them the same name, or hide deleted rows.
         """
         if not selected:
             self.run_context.failures.raise_if_any(0, self.streams)
@@ -457,8 +458,18 @@ class TapPigment(Tap):
         self._check_emitted_names(selected)
         for name, stream_map in (self.config.get("stream_maps") or {}).items():
             source = stream_map.get("__source__", name) if isinstance(stream_map, dict) else name
-            if not any(fnmatchcase(stream, source) for stream in self.streams):
+            mapped = [stream for stream_name, stream in self.streams.items() if fnmatchcase(stream_name, source)]
+            if not mapped:
                 self.logger.warning("stream_maps.%s has no effect: no extracted stream is named %s", name, source)
+            elif self.settings.change_detection is ChangeDetection.ROW and isinstance(stream_map, dict):
+                self._check_mapped_keys(name, stream_map, mapped)
+
+    @staticmethod
+    def _check_mapped_keys(name: str, stream_map: Mapping[str, Any], mapped: Sequence[Stream]) -> None:
+        for stream in mapped:
+            columns = stream.schema["properties"] if isinstance(stream, ExportStream) else ()
+            if problem := key_problem(name, stream_map, stream.primary_keys or (), columns):
+                raise SettingsError(problem)
 
     @staticmethod
     def _check_emitted_names(selected: Sequence[Stream]) -> None:

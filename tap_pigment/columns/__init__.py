@@ -1,12 +1,13 @@
 """Columns and keys: names, types, inference, key rules and JSON schema. No I/O."""
 
 from tap_pigment.columns.inference import infer_type, metric_value_column, scenario_column, value_columns_start
-from tap_pigment.columns.json_schema import json_schema_type, type_in_json_schema
+from tap_pigment.columns.json_schema import json_schema_type, type_in_json_schema, with_nullable_columns
 from tap_pigment.columns.keys import RowKey, existing_columns
 from tap_pigment.columns.naming import (
     ADDED_COLUMNS,
     CONTENT_HASH,
     DELETED_AT,
+    MAX_NAME_BYTES,
     OCCURRENCE,
     NamedBlock,
     StreamName,
@@ -36,6 +37,7 @@ __all__ = [
     "DATE_PATTERN",
     "DELETED_AT",
     "FALSE",
+    "MAX_NAME_BYTES",
     "NUMBER_PATTERN",
     "OCCURRENCE",
     "TRUE",
@@ -60,5 +62,6 @@ __all__ = [
     "type_in_json_schema",
     "type_in_metadata",
     "value_columns_start",
+    "with_nullable_columns",
     "without_technical_suffix",
 ]

@@ -8,7 +8,7 @@ from tap_pigment.columns.types import ColumnType
 from tap_pigment.errors import CatalogError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 
 def json_schema_type(column_type: ColumnType, *, nullable: bool) -> dict[str, Any]:
@@ -42,3 +42,17 @@ def type_in_json_schema(schema: Mapping[str, Any], *, where: str) -> tuple[Colum
         f"{where}: a cell cannot have the catalog's type ({' or '.join(types) or 'a choice'}{formatted}). Use string, "
         "number, integer, boolean, or string with format date."
     )
+
+
+def with_nullable_columns(schema: Mapping[str, Any], key: Collection[str]) -> dict[str, Any]:
+    """Return the JSON schema of records in which every column outside of the key may be null."""
+    properties = {
+        name: member if name in key or "type" not in member else {**member, "type": _with_null(member["type"])}
+        for name, member in schema["properties"].items()
+    }
+    return {**schema, "properties": properties}
+
+
+def _with_null(declared: str | list[str]) -> list[str]:
+    types = [declared] if isinstance(declared, str) else declared
+    return types if "null" in types else [*types, "null"]

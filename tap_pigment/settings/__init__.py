@@ -17,6 +17,7 @@ from tap_pigment.settings.schema import (
     Headers,
     OnStreamError,
 )
+from tap_pigment.settings.stream_maps import key_problem
 from tap_pigment.settings.validation import (
     config_errors,
     is_loopback,
@@ -38,6 +39,7 @@ __all__ = [
     "check_key_log",
     "config_errors",
     "is_loopback",
+    "key_problem",
     "log_config_errors",
     "read_variables",
     "readable_schema_error",

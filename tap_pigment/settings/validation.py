@@ -9,10 +9,11 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tap_pigment.columns import DELETED_AT
+from tap_pigment.columns import MAX_NAME_BYTES
 from tap_pigment.redaction import redacted
 from tap_pigment.settings.model import ALL_APPLICATIONS, application_ids, ignoring_activation
 from tap_pigment.settings.schema import METADATA_STREAMS, SETTINGS, ChangeDetection, Headers
+from tap_pigment.settings.stream_maps import map_problems
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -62,6 +63,13 @@ def config_errors(config: Mapping[str, Any]) -> list[str]:
             "batch_config: stream maps change single records, and BATCH files are written without them. Remove "
             "stream_maps, or batch_config."
         )
+    shortest = config.get("flattening_max_key_length")
+    if config.get("flattening_enabled") and isinstance(shortest, int) and shortest <= MAX_NAME_BYTES:
+        found.append(
+            f"flattening_max_key_length: {shortest} would rename columns in SCHEMA and records, and not in keys and "
+            f"files. Names of columns have up to {MAX_NAME_BYTES} bytes: set it to {MAX_NAME_BYTES + 1} or more, or "
+            "remove it."
+        )
     if config.get("change_detection") == ChangeDetection.ROW and not config.get("snapshot_uri"):
         found.append(
             "snapshot_uri: change_detection: row compares rows with a snapshot of the last run. Set snapshot_uri to "
@@ -77,7 +85,7 @@ def config_errors(config: Mapping[str, Any]) -> list[str]:
         unaffected = METADATA_STREAMS if config.get("metadata_streams") else ()
         stream_maps = config.get("stream_maps")
         if isinstance(stream_maps, dict):
-            found += _map_problems({name: each for name, each in stream_maps.items() if name not in unaffected})
+            found += map_problems({name: each for name, each in stream_maps.items() if name not in unaffected})
     return found
 
 
@@ -193,24 +201,6 @@ def _unknown_setting(name: str, path: str, known: Collection[str]) -> str:
     similar = get_close_matches(name, known, n=1)
     hint = f" Did you mean {similar[0]}?" if similar else ""
     return f"{path}{path and '.'}{name}: unknown setting ('{name}' was unexpected).{hint}"
-
-
-def _map_problems(stream_maps: Mapping[str, Any]) -> list[str]:
-    """Return a message for each stream map that would hide deleted rows from the target."""
-    found = []
-    for stream, stream_map in stream_maps.items():
-        if not isinstance(stream_map, dict):
-            continue
-        hiding = [name for name in ("__filter__", "__key_properties__") if stream_map.get(name) is not None]
-        keeps = "__else__" not in stream_map
-        if stream_map.get(DELETED_AT, DELETED_AT if keeps else None) != DELETED_AT:
-            hiding.append(DELETED_AT if DELETED_AT in stream_map else "__else__")
-        found += [
-            f"stream_maps.{stream}.{name}: change_detection: row marks a deleted row by its key and {DELETED_AT}, "
-            "which must pass unchanged. Remove it, or set change_detection to stream."
-            for name in hiding
-        ]
-    return found
 
 
 def _url_problem(url: str) -> str | None:

@@ -10,7 +10,8 @@ import fsspec  # type: ignore[import-untyped] # It has no types.
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped] # It has no types.
 
-from tap_pigment.errors import PigmentError, ShrunkExportError, StoreError, StreamsFailedError
+from tap_pigment.errors import PigmentError, SettingsError, ShrunkExportError, StoreError, StreamsFailedError
+from tests.support.memory_target import MemoryTarget
 from tests.support.pigment import Answer
 from tests.support.tap_runs import CHANGED, COUNTRIES, TapRuns, rows, snapshots, written_after
 from tests.support.taps import deselect, of_type, written
@@ -173,7 +174,7 @@ def test_only_changed_and_deleted_rows_are_emitted(by_row: TapRuns, store: Path)
     second = by_row.run_with(CHANGED)
 
     schema = of_type(second, "SCHEMA")[0]["schema"]["properties"]
-    *live, deleted = rows(second)
+    deleted, *live = rows(second)
     assert len(rows(first)) == 3
     assert rows(first)[0] == {"Code": "FR", "Name": "France", "Size": 1.5, "_sdc_deleted_at": None}
     assert sorted(live, key=str) == [
@@ -183,7 +184,7 @@ def test_only_changed_and_deleted_rows_are_emitted(by_row: TapRuns, store: Path)
     deleted_at = of_type(second, "RECORD")[0]["time_extracted"]
     assert deleted == {"Code": "IT", "Name": None, "Size": None, "_sdc_deleted_at": deleted_at}
     assert all(message["record"].keys() == schema.keys() for message in of_type(second, "RECORD"))
-    assert of_type(second, "RECORD")[-1]["record"]["contentHash"] is None
+    assert of_type(second, "RECORD")[0]["record"]["contentHash"] is None
     assert schema["_sdc_deleted_at"]["format"] == "date-time"
     assert by_row.bookmark["rows"] == 3
     assert by_row.bookmark["snapshot"] in snapshots(store)
@@ -197,9 +198,52 @@ def test_changed_row_has_the_content_hash_of_a_full_send(by_row: TapRuns) -> Non
     all_rows = by_row.run()
 
     hashes = {m["record"]["Code"]: m["record"]["contentHash"] for m in of_type(all_rows, "RECORD")}
-    assert {m["record"]["Code"]: m["record"]["contentHash"] for m in of_type(changed, "RECORD")[:-1]} == {
+    assert {m["record"]["Code"]: m["record"]["contentHash"] for m in of_type(changed, "RECORD")[1:]} == {
         code: hashes[code] for code in ("DE", "ES")
     }
+
+
+@pytest.mark.parametrize("stream_map", [{"Code": "Code.strip().upper()"}, {"Code": "Code.upper()", "Name": "Name"}])
+def test_a_row_whose_new_key_is_the_old_one_after_a_map_stays_in_the_target(
+    by_row: TapRuns, stream_map: dict[str, str]
+) -> None:
+    target = MemoryTarget()
+    settings = {"stream_maps": {"countries": stream_map}}
+    target.load(by_row.run_with("Code;Name\r\nfr;France\r\nde;Germany\r\n", **settings))
+
+    target.load(by_row.run_with("Code;Name\r\nFR;France\r\nde;Germany\r\n", **settings))
+
+    assert sorted(row["Code"] for row in target.live("countries")) == ["DE", "FR"]
+
+
+def test_a_map_that_makes_the_key_of_other_columns_is_refused(by_row: TapRuns) -> None:
+    running = by_row.tap(stream_maps={"countries": {"Code": "f'{Code}-{Name}'"}})
+
+    with pytest.raises(
+        SettingsError, match=r"^stream_maps\.countries\.Code: it makes a key column of Name\. With change"
+    ):
+        running.sync_all()
+
+    assert of_type(written(running), "RECORD") == []
+    assert by_row.run(change_detection="none", stream_maps={"countries": {"Code": "f'{Code}-{Name}'"}})
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"stream_maps": {"countries": {"Size": "Size or 0.0"}}}], ids=["plain", "map"]
+)
+def test_every_column_but_the_key_may_be_null_where_rows_are_deleted(
+    by_row: TapRuns, discover: Discover, settings: dict[str, Any]
+) -> None:
+    by_row.catalog = discover()
+    [entry] = by_row.catalog["streams"]
+    for name in ("Name", "Size"):
+        entry["schema"]["properties"][name]["type"].remove("null")
+
+    messages = by_row.run(**settings)
+
+    [schema] = of_type(messages, "SCHEMA")
+    nullable = {name for name, member in schema["schema"]["properties"].items() if "null" in member["type"]}
+    assert nullable == {"Name", "Size", "contentHash", "_sdc_deleted_at"}
 
 
 def test_unchanged_rows_emit_no_record_and_store_no_snapshot(by_row: TapRuns, store: Path) -> None:

@@ -205,7 +205,7 @@ def test_catalog_serves_runs_with_and_without_deleted_rows(
     all_rows = runs.run(change_detection="none")
 
     assert "_sdc_deleted_at" in of_type(changes, "SCHEMA")[0]["schema"]["properties"]
-    assert rows(changes)[-1]["Code"] == "IT"
+    assert rows(changes)[0]["Code"] == "IT"
     assert "_sdc_deleted_at" not in of_type(all_rows, "SCHEMA")[0]["schema"]["properties"]
     assert len(rows(all_rows)) == 3
 

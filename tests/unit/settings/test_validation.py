@@ -235,6 +235,13 @@ def test_settings_without_effect_are_named(config: dict[str, Any], expected: lis
         ),
         pytest.param({"change_detection": "stream"}, [], id="stream without a store"),
         pytest.param(
+            {"flattening_enabled": True, "flattening_max_depth": 1, "flattening_max_key_length": 63},
+            ["flattening_max_key_length: 63 would rename columns in SCHEMA and records, and not in keys and files."],
+            id="flattening that renames columns",
+        ),
+        pytest.param({"flattening_enabled": True, "flattening_max_key_length": 64}, [], id="flattening of long names"),
+        pytest.param({"flattening_enabled": False, "flattening_max_key_length": 9}, [], id="no flattening"),
+        pytest.param(
             {"change_detection": "row", "snapshot_uri": "/store", "batch_config": {"encoding": {"format": "jsonl"}}},
             ["batch_config: change_detection: row emits changed and deleted rows as records"],
             id="row and BATCH",
