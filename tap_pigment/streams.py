@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.singerlib import CatalogEntry, Metadata, MetadataMapping
 
 from tap_pigment.catalog import HOW_TO_REFRESH, export_request, narrowed_export, selected_columns
-from tap_pigment.changes import RecordSpec, StreamRun, keyless_notice, plan_sync
+from tap_pigment.changes import RecordSpec, StreamRun, changed_key_warning, keyless_notice, plan_sync
 from tap_pigment.columns import CONTENT_HASH, DELETED_AT, RowKey, with_nullable_columns
 from tap_pigment.errors import RequestRefusedError, SpoolError
 from tap_pigment.exports import JoinedParts, PostponedError, nul_warning, overlap_warning, preload
 from tap_pigment.output import BlockWriter, deletion_blocks, record_blocks, write_batch_files
 from tap_pigment.pagination import ExportPartsPaginator
+from tap_pigment.pigment import BlockType
 from tap_pigment.pigment_stream import PigmentStream
 from tap_pigment.run_report import Result, Stage
 from tap_pigment.settings import ChangeDetection
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
     from tap_pigment.catalog import NarrowedExport, StreamSource
-    from tap_pigment.changes import SyncPlan
+    from tap_pigment.changes import Bookmark, SyncPlan
     from tap_pigment.columns import Column
     from tap_pigment.errors import PigmentError
     from tap_pigment.exports import ExportFile
@@ -223,10 +224,20 @@ class ExportStream(PigmentStream):
             )
             with self._plan(run, file) as plan:
                 self._stream_version = self._new_version(run.bookmark)
-                names = run.names if self._tap.input_catalog is None else {}
-                yield replace(plan, bookmark=replace(plan.bookmark, types=run.types, names=names))
+                yield replace(plan, bookmark=self._completed(plan.bookmark, run))
         finally:
             file.delete()
+
+    def _completed(self, bookmark: Bookmark, run: StreamRun) -> Bookmark:
+        """Return a bookmark with what discovery needs in the next run; warn if the key is not that of the last one."""
+        if self._tap.input_catalog is not None:
+            return replace(bookmark, types=run.types)
+        has_dimensions = self._source.block.type in {BlockType.TABLE, BlockType.METRIC}
+        key = run.key_digest if has_dimensions else None
+        previous = run.bookmark.key if run.bookmark else None
+        if previous not in {None, key} and run.store is None:  # A snapshot shows it too.
+            self.logger.warning("%s", changed_key_warning(self.name, run.key.primary_key))
+        return replace(bookmark, types=run.types, names=run.names, key=key)
 
     @contextmanager
     def _plan(self, run: StreamRun, file: ExportFile) -> Iterator[SyncPlan]:

@@ -216,8 +216,7 @@ def override_in_catalog(stream_name: str, block_id: str, settings: Settings) -> 
     for override in overrides.values():
         if override.name == stream_name:
             return override
-    found = overrides.get(stream_name, StreamOverride())
-    return StreamOverride() if found.name else found
+    return overrides.get(stream_name, StreamOverride())
 
 
 def is_included(source: StreamSource, settings: Settings) -> bool:

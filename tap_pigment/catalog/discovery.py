@@ -184,7 +184,7 @@ def display_names(columns: Sequence[Column], header: Sequence[str]) -> dict[str,
         column.name: display_name
         for column, display_name in zip(columns, header, strict=True)
         if display_name and column.name == column.header
-        if display_name == column.name or not is_name_of(column.name, display_name)
+        if display_name == column.name or not is_name_of(column.name, display_name, friendly=False)
     }
 
 

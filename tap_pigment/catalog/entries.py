@@ -30,7 +30,7 @@ from tap_pigment.settings import ChangeDetection
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from tap_pigment.catalog.blocks import BlockInventory
     from tap_pigment.catalog.discovery import StreamDefinition
@@ -101,6 +101,10 @@ def catalog_streams(
             stream = replace(stream, failure=_reason_not_listed(entry, inventory, settings) or stream.failure)
         found.append(stream)
     warn_of_idle_settings(inventory, [stream.source.override for stream in found], settings, logger)
+    for key, name in _idle_names(found, settings):
+        logger.warning(
+            "stream_overrides.%s.name has no effect: the catalog has the stream as %s. %s", key, name, HOW_TO_REFRESH
+        )
     if found and all(isinstance(stream.failure, NotFoundError) and not stream.entry.table for stream in found):
         names = ", ".join(str(stream.source.name) for stream in found[:_MAX_NAMED_STREAMS])
         raise CatalogError(
@@ -112,6 +116,14 @@ def catalog_streams(
     if new := sorted([*new, *(settings.reserved_names - set(resolved.catalog))]):
         logger.warning("In Pigment and not in the catalog: %s. %s", ", ".join(new), HOW_TO_REFRESH)
     return found
+
+
+def _idle_names(streams: Sequence[CatalogStream], settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield the key of each override whose `name` is not that of its stream, and the stream's name."""
+    for key, override in sorted(settings.stream_overrides.items()):
+        for stream in streams:
+            if stream.source.override is override and override.name not in {None, stream.source.name}:
+                yield key, stream.source.name
 
 
 def uncataloged_streams(

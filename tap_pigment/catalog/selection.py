@@ -127,15 +127,18 @@ def _positions(
     """Return the position of the column of each property that the export has."""
     counts = Counter(header)
     by_header = {text: position for position, text in enumerate(header) if counts[text] == 1}
-    # For technical headers that repeat each other exactly, and for titles that somebody changed. A friendly name may be
-    # that of another column now: the number behind it depends on the order of the columns.
-    by_name = {name: position for position, name in enumerate(names)}
-    found = {}
-    for name, schema in properties.items():
-        position = by_header.get(_header(name, schema, friendly=friendly))
-        if position is None and not (friendly and "title" in schema):
-            position = by_name.get(name)
-        if position is not None and name not in ADDED_COLUMNS:
+    exported = {name: schema for name, schema in properties.items() if name not in ADDED_COLUMNS}
+    headers = {name: _header(name, schema, friendly=friendly) for name, schema in exported.items()}
+    found = {name: by_header[text] for name, text in headers.items() if text in by_header}
+    if friendly:
+        return found
+    for position, (name, text) in enumerate(zip(names, header, strict=True)):
+        if name not in exported or name in found or position in found.values():
+            continue
+        # By name, if headers repeat each other exactly, or a title is not the header: then it is a display name, or
+        # somebody changed it. A number behind a name depends on the order of columns.
+        is_title_changed = "title" in exported[name] and headers[name] == name
+        if counts[text] > 1 or (is_title_changed and column_names([text], friendly=False) == (name,)):
             found[name] = position
     return found
 
@@ -147,4 +150,4 @@ def _header(name: str, schema: Mapping[str, Any], *, friendly: bool) -> str:
     its display name, which says nothing about its header.
     """
     title = schema.get("title", name)
-    return title if friendly or (isinstance(title, str) and is_name_of(name, title)) else name
+    return title if friendly or (isinstance(title, str) and is_name_of(name, title, friendly=False)) else name

@@ -7,7 +7,7 @@ from tap_pigment.changes.snapshot_chain import Lineage
 from tap_pigment.changes.snapshot_command import list_snapshots, named_snapshots, prune_snapshots
 from tap_pigment.changes.snapshot_file import read_snapshot
 from tap_pigment.changes.snapshot_store import SETTING, SnapshotStore
-from tap_pigment.changes.stale_rows import keyless_notice
+from tap_pigment.changes.stale_rows import changed_key_warning, keyless_notice
 from tap_pigment.changes.stream_run import StreamRun, SyncPlan
 from tap_pigment.changes.sync_plan import plan_sync
 
@@ -19,6 +19,7 @@ __all__ = [
     "SnapshotStore",
     "StreamRun",
     "SyncPlan",
+    "changed_key_warning",
     "check_shrinkage",
     "given_bookmarks",
     "keyless_notice",

@@ -17,6 +17,7 @@ BOOKMARK_VERSION = 1
 # A bookmark is input: what names a file or is part of a message must have the right form.
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _BODY = re.compile(r"[0-9a-f]{32}")
+_KEY = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Bookmark:
         version: The version of the last ACTIVATE_VERSION.
         types: The type of each column that has one other than text, by name. A column that is blank throughout keeps
             the type that it had.
-        names: The names of columns that differ from their headers, by header; only of runs without a catalog.
+        key: A digest of the key of a table or a metric, whose dimensions may change; only of runs without a catalog.
+        names: The names of columns by header, see `StreamRun.names`; only of runs without a catalog.
     """
 
     rows: int
@@ -39,6 +41,7 @@ class Bookmark:
     snapshot: str | None = None
     body: str | None = None
     version: int | None = None
+    key: str | None = None
     types: Mapping[str, ColumnType] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
 
@@ -63,6 +66,7 @@ def read_bookmark(state: Mapping[str, Any]) -> Bookmark | None:
         snapshot=_snapshot(state.get("snapshot")),
         body=_matching(_BODY, state.get("body")),
         version=_count(state.get("version")),
+        key=_matching(_KEY, state.get("key")),
         types=_types(state.get("types")),
         names=_names(state.get("names")),
     )

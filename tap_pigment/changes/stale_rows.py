@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tap_pigment.errors import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _SWITCH_ON = (
     "Set emit_activate_version_messages: true for a target that acts on it, or change_detection: row for any target "
@@ -16,6 +21,20 @@ def keyless_notice(name: str) -> str:
     return (
         f"{name}: no column identifies a row, so an edited row is emitted as a new one. The target must act on "
         "ACTIVATE_VERSION to delete the old one; if it does not, set change_detection: row."
+    )
+
+
+def changed_key_warning(name: str, key: Sequence[str]) -> str:
+    """Return a warning of a key that differs from that of the last run.
+
+    Args:
+        name: The stream's name; the warning starts with it.
+        key: The names of the key columns.
+    """
+    return (
+        f"{name}: the key is ({', '.join(key)}) and was another one in the last run. Rows that the target has under "
+        "the old key stay there, unless it acts on ACTIVATE_VERSION. Load the table again from scratch, or set "
+        f"stream_overrides.{name}.key_columns to the old key."
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_pigment.changes.record_spec import digest_of
-from tap_pigment.columns import ColumnType
+from tap_pigment.columns import ColumnType, snake_case
 from tap_pigment.settings import ChangeDetection
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tap_pigment.settings import Settings
 
 _BODY_CHARACTERS = 32
+_KEY_CHARACTERS = 16
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,24 @@ class StreamRun:
         return {name: kind for name, kind in {**previous, **selected}.items() if kind is not ColumnType.TEXT}
 
     @property
+    def key_digest(self) -> str:
+        """A digest of the names of the key columns, in any order."""
+        return digest_of(sorted(self.key.primary_key))[:_KEY_CHARACTERS]
+
+    @property
     def names(self) -> dict[str, str]:
-        """The names that differ from their headers, by header; columns that are missing now keep theirs."""
-        found = {column.header: column.name for column in self.columns if column.name != column.header}
-        return {**(self.bookmark.names if self.bookmark else {}), **found}
+        """The names that differ from their headers, or that a display name may become, by header.
+
+        Columns that are missing now keep theirs, unless another column has taken it.
+        """
+        found = {
+            column.header: column.name
+            for column in self.columns
+            if column.name != column.header or column.name == snake_case(column.name)
+        }
+        previous = self.bookmark.names if self.bookmark else {}
+        taken = {name.casefold() for name in found.values()}
+        return {header: name for header, name in previous.items() if name.casefold() not in taken} | found
 
     def body_digest(self, file: ExportFile) -> str | None:
         """Return a digest of an export's bytes and of how records are made of them; None without `change_detection`."""

@@ -122,11 +122,16 @@ def column_names(headers: Sequence[str], *, friendly: bool, known: Mapping[str, 
         friendly: Whether it holds display names.
         known: The names that columns had in earlier runs, by header; no other column gets one of them.
     """
-    kept = known if known and len(set(headers)) == len(headers) else {}
+    kept: dict[str, str] = {}
+    if known and len(set(headers)) == len(headers):
+        kept = {header: name for header, name in known.items() if is_name_of(name, header, friendly=friendly)}
     uncut = [_column_name(header, position, friendly=friendly) for position, header in enumerate(headers, 1)]
     wanted = [_fitted(name) for name in uncut]
-    used = {name.casefold() for name in (*ADDED_COLUMNS, *kept.values())}
-    existing = used | {name.casefold() for name in wanted}
+    wishes = Counter(name.casefold() for name in wanted)
+    # A column whose header has changed only in case or punctuation takes its own name again.
+    reserved = [name for header, name in kept.items() if header in headers or wishes[name.casefold()] != 1]
+    used = {name.casefold() for name in (*ADDED_COLUMNS, *reserved)}
+    existing = used | wishes.keys()
     names = []
     for header, name, long_name in zip(headers, wanted, uncut, strict=True):
         unique = name if name.casefold() not in used else _numbered(long_name, existing | used)
@@ -135,9 +140,11 @@ def column_names(headers: Sequence[str], *, friendly: bool, known: Mapping[str, 
     return tuple(names)
 
 
-def is_name_of(name: str, header: str) -> bool:
-    """Return whether a column with a technical header may have a name: its own one, or that with a number."""
-    own = _column_name(header, 1, friendly=False)
+def is_name_of(name: str, header: str, *, friendly: bool) -> bool:
+    """Return whether a column with a header may have a name: the one that is made of it, or that with a number."""
+    own = _column_name(header, 1, friendly=friendly)
+    if own != _column_name(header, 2, friendly=friendly):  # It is made of the column's position.
+        return re.fullmatch(r"column_[0-9]+(_[0-9]+)?", name) is not None
     number = re.search(r"_[0-9]+$", name)
     return name == _fitted(own) or (number is not None and name == _fitted(own, number.group()))
 

@@ -135,6 +135,14 @@ def test_repeated_headers_are_numbered(pigment: Pigment, run_tap: RunTap) -> Non
     assert records(messages, "twice") == [{"Code": "A", "Name": "one", "Name_3": "two", "Name_2": "three"}]
 
 
+def test_a_blank_header_beside_its_own_name_keeps_its_cells(pigment: Pigment, run_tap: RunTap) -> None:
+    pigment.add_list("Plan", "Id;;x;column_2\r\n1;blank;3;named\r\n")
+
+    [record] = records(run_tap(), "plan")
+
+    assert record == {"Id": "1", "column_2": "blank", "x": "3", "column_2_2": "named"}
+
+
 def test_columns_with_the_names_of_added_ones_are_numbered(pigment: Pigment, run_tap: RunTap) -> None:
     pigment.add_list("Ours", "Code;contentHash;occurrence;_sdc_deleted_at\r\nA;h;o;d\r\n")
 

@@ -229,3 +229,21 @@ def test_stream_maps_for_no_stream_are_warned_of(
         "stream_maps.contries has no effect: no extracted stream is named contries",
         "stream_maps.others has no effect: no extracted stream is named cuntries",
     ]
+
+
+def test_an_override_that_renames_after_discovery_keeps_its_other_settings(
+    pigment: Pigment, discover: Discover, run_tap: RunTap, caplog: pytest.LogCaptureFixture
+) -> None:
+    block = pigment.add_list("Countries", COUNTRIES)
+    catalog = discover()
+    override = {"name": "lands", "types": {"Size": "text"}, "request": {"propertyTechnicalNames": ["Size"]}}
+
+    messages = run_tap(catalog=catalog, stream_overrides={"countries": override})
+
+    body = pigment.requested(block)[-1].body or {}
+    assert records(messages, "countries") == [{"Code": "FR", "Size": "1.5"}, {"Code": "DE", "Size": "2.5"}]
+    assert body["propertyTechnicalNames"] == ["Size"]
+    warnings = [entry.getMessage() for entry in caplog.records if entry.levelname == "WARNING"]
+    assert [text.partition(". ")[0] for text in warnings] == [
+        "stream_overrides.countries.name has no effect: the catalog has the stream as countries"
+    ]

@@ -54,6 +54,63 @@ def test_without_a_catalog_the_state_keeps_the_names(pigment: Pigment, tap: Make
     ]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        pytest.param(
+            "Code;revenue", "Code;Revenue;revenue", {"revenue": "b", "revenue_2": "a"}, id="a new one in front"
+        ),
+        pytest.param("Code;Tax rate", "Code;Tax Rate", {"tax_rate": "a"}, id="another case"),
+    ],
+)
+def test_without_a_catalog_a_column_keeps_its_name(
+    pigment: Pigment, tap: MakeTap, first: str, second: str, expected: dict[str, str]
+) -> None:
+    plan = pigment.add("Plan", "TransactionList", f"{first}\r\nA;b\r\n")
+    before = tap(**FRIENDLY)
+    before.sync_all()
+    state = of_type(written(before), "STATE")[-1]["value"]
+    pigment.exports[plan] = f"{second}\r\nA;{';'.join('ab'[: second.count(';')])}\r\n".encode()
+
+    after = tap(state=state, **FRIENDLY)
+    after.sync_all()
+
+    assert records(written(after), "plan") == [{"code": "A", **expected}]
+
+
+def test_a_column_that_is_missing_is_not_replaced_by_its_namesake(
+    pigment: Pigment, discover: Discover, tap: MakeTap
+) -> None:
+    plan = pigment.add_list("Plan", "Id;revenue;Revenue\r\n1;10;99\r\n")
+    catalog = discover(**FRIENDLY)
+    pigment.exports[plan] = b"Id;Revenue\r\n1;99\r\n"
+    running = tap(catalog=catalog, **FRIENDLY)
+
+    with pytest.raises(CatalogError, match="plan: column revenue is in the catalog and no longer in the export"):
+        running.sync_all()
+
+    assert records(written(running), "plan") == []
+
+
+@pytest.mark.parametrize("switch", [("friendly", "technical"), ("technical", "friendly")], ids="-".join)
+def test_a_view_can_switch_between_the_kinds_of_headers(
+    pigment: Pigment, tap: MakeTap, switch: tuple[str, str]
+) -> None:
+    pigment.add_list("Countries", "Code\r\nFR\r\n")
+    pigment.add_view("Board", "Month;Net sales\r\nJan;7\r\n")
+    state: dict[str, Any] = {}
+    emitted = []
+
+    for headers in switch:
+        running = tap(state=state, headers=headers, block_types=["View"])
+        running.sync_all()
+        state = of_type(written(running), "STATE")[-1]["value"]
+        emitted += [set(record) for record in records(written(running), "board")]
+
+    names = {"friendly": {"month", "net_sales"}, "technical": {"Month", "Net sales"}}
+    assert [found - {"occurrence"} for found in emitted] == [names[headers] for headers in switch]
+
+
 def test_the_order_of_names_that_differ_only_in_case_makes_no_difference(
     pigment: Pigment, discover: Discover, run_tap: RunTap
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -423,3 +423,34 @@ def test_a_successful_run_leaves_nothing_in_spool_dir(pigment: Pigment, run_tap:
     run_tap(spool_dir=str(tmp_path))
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("change_detection", ["none", "stream"])
+def test_a_key_that_gains_a_dimension_is_warned_of_once(
+    pigment: Pigment, tap: MakeTap, caplog: pytest.LogCaptureFixture, change_detection: str
+) -> None:
+    sales = pigment.add("Sales", "Metric", "Month_AAAAAA;Sales_CCCCCC\r\nJan;1\r\n")
+    settings: dict[str, Any] = {"block_types": ["Metric"], "change_detection": change_detection}
+    state: dict[str, Any] = {}
+    warnings = []
+
+    for region in ("", "Region_BBBBBB;", "Region_BBBBBB;"):
+        cell = "North;" if region else ""
+        pigment.exports[sales] = f"Month_AAAAAA;{region}Sales_CCCCCC\r\nJan;{cell}1\r\n".encode()
+        caplog.clear()
+        running = tap(state=state, **settings)
+        running.sync_all()
+        state = of_type(written(running), "STATE")[-1]["value"]
+        warnings.append([entry.getMessage() for entry in caplog.records if entry.levelname == "WARNING"])
+
+    assert warnings == [
+        [],
+        [
+            (
+                "sales: the key is (Month_AAAAAA, Region_BBBBBB) and was another one in the last run. Rows that the "
+                "target has under the old key stay there, unless it acts on ACTIVATE_VERSION. Load the table again "
+                "from scratch, or set stream_overrides.sales.key_columns to the old key."
+            )
+        ],
+        [],
+    ]

@@ -136,11 +136,20 @@ def test_override_by_block_id_wins_over_one_by_name() -> None:
     assert override_for("other", "id-9", both) == StreamOverride()
 
 
-def test_override_in_a_catalog_is_found_by_the_name_that_it_gave() -> None:
+@pytest.mark.parametrize("name", ["sales", "sales_eu"], ids=["after discovery", "before"])
+def test_override_that_gives_a_name_is_found_in_a_catalog(name: str) -> None:
     renamed = settings(stream_overrides={"sales_eu": {"name": "sales", "key_columns": ["A"]}})
 
-    assert override_in_catalog("sales", "id-1", renamed).key_columns == ("A",)
-    assert override_in_catalog("sales_eu", "id-1", renamed) == StreamOverride()
+    assert override_in_catalog(name, "id-1", renamed).key_columns == ("A",)
+
+
+def test_overrides_that_swap_two_names_are_found_in_a_catalog() -> None:
+    swapped = settings(
+        stream_overrides={"a": {"name": "b", "key_columns": ["A"]}, "b": {"name": "a", "key_columns": ["B"]}}
+    )
+
+    assert override_in_catalog("a", "id-2", swapped).key_columns == ("B",)
+    assert override_in_catalog("b", "id-1", swapped).key_columns == ("A",)
 
 
 def test_request_of_an_override_is_merged_below_the_format_of_the_tap() -> None:

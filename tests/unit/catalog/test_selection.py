@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -74,6 +75,40 @@ def test_titles_never_decide_which_column_is_found(data: st.DataObject, header: 
     found = [positions(names, {**titles, **headers}, live) for titles in ({}, display_names(columns, shown))]
 
     assert found[0] == found[1]
+
+
+def properties_of(header: Sequence[str], *, friendly: bool) -> dict[str, dict[str, Any]]:
+    """Return the properties of a catalog that was discovered with a header."""
+    return {
+        name: {"type": ["string", "null"]} | ({"title": text} if name != text else {})
+        for name, text in zip(column_names(header, friendly=friendly), header, strict=True)
+    }
+
+
+@given(st.lists(NAMES, min_size=1, max_size=6), st.booleans())
+def test_each_property_finds_the_column_that_it_was_made_of(header: list[str], friendly: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis.
+    header = list(dict.fromkeys(header)) if friendly else header
+    properties = properties_of(header, friendly=friendly)
+
+    columns, unknown = selected_columns("plan", properties, list(properties), header, friendly=friendly)
+
+    assert [column.position for column in columns] == list(range(len(header)))
+    assert unknown == ()
+
+
+@given(st.lists(NAMES, min_size=1, max_size=6, unique=True), st.lists(NAMES, max_size=8, unique=True), st.booleans())
+def test_a_property_never_gets_the_column_of_another_header(
+    header: list[str],
+    live: list[str],
+    friendly: bool,  # noqa: FBT001 - drawn by Hypothesis.
+) -> None:
+    properties = properties_of(header, friendly=friendly)
+    made_of = dict(zip(properties, header, strict=True))
+
+    for name in properties:
+        with suppress(CatalogError):
+            [column], _ = selected_columns("plan", properties, [name], live, friendly=friendly)
+            assert column.header == made_of[name]
 
 
 def test_a_display_name_that_looks_like_the_header_of_a_changed_name_is_no_title() -> None:

@@ -317,7 +317,31 @@ def test_a_column_keeps_its_name_in_later_runs(runs: list[list[str]]) -> None:
 
         assert len({name.casefold() for name in names.values()}) == len(headers)
         assert {header: names[header] for header in headers if header in known}.items() <= known.items()
-        known |= names
+        known = {header: name for header, name in known.items() if name not in names.values()} | names
+
+
+@pytest.mark.parametrize(
+    ("known", "headers", "expected"),
+    [
+        pytest.param({"revenue": "revenue"}, ["Revenue", "revenue"], ["revenue_2", "revenue"], id="a new one in front"),
+        pytest.param({"Tax rate": "tax_rate"}, ["Tax Rate"], ["tax_rate"], id="another case"),
+        pytest.param({"P&L": "p_l"}, ["P & L", "Cost"], ["p_l", "cost"], id="other punctuation"),
+        pytest.param(
+            {"Tax rate": "tax_rate"}, ["Tax Rate", "TAX RATE"], ["tax_rate_2", "tax_rate_3"], id="two for one"
+        ),
+        pytest.param({"Cost": "cost_2"}, ["Cost", "cost"], ["cost_2", "cost"], id="a number is kept"),
+        pytest.param({"Month": "Month"}, ["Month"], ["month"], id="a technical name"),
+        pytest.param({"": "column_2"}, ["a", ""], ["a", "column_2"], id="no name"),
+    ],
+)
+def test_display_names_get_the_names_of_earlier_runs(
+    known: dict[str, str], headers: list[str], expected: list[str]
+) -> None:
+    assert column_names(headers, friendly=True, known=known) == tuple(expected)
+
+
+def test_technical_names_ignore_those_of_display_names() -> None:
+    assert column_names(["Month"], friendly=False, known={"Month": "month"}) == ("Month",)
 
 
 @pytest.mark.parametrize("name", ["countries", "Länder 2", "a-b.c", "..a", "x" * 150])
