@@ -10,6 +10,7 @@ from tap_pigment.columns import ColumnType
 
 DIGEST = "0123456789abcdef" * 4
 BODY = "0123456789abcdef" * 2
+KEY = "0123456789abcdef"
 SNAPSHOT = "20261124T020000000000Z-" + "0123456789abcdef" * 2
 
 
@@ -19,6 +20,7 @@ SNAPSHOT = "20261124T020000000000Z-" + "0123456789abcdef" * 2
         (Bookmark(0), {"v": 1, "rows": 0}),
         (Bookmark(12, digest=DIGEST), {"v": 1, "rows": 12, "digest": DIGEST}),
         (Bookmark(12, version=0), {"v": 1, "rows": 12, "version": 0}),
+        (Bookmark(12, key=KEY), {"v": 1, "rows": 12, "key": KEY}),
         (
             Bookmark(12, digest=DIGEST, snapshot=SNAPSHOT, body=BODY, version=1795000000000),
             {"v": 1, "rows": 12, "digest": DIGEST, "snapshot": SNAPSHOT, "body": BODY, "version": 1795000000000},
@@ -36,7 +38,7 @@ def test_bookmark_is_read_as_it_was_written(bookmark: Bookmark, state: dict[str,
 
 
 def test_largest_bookmark_has_less_than_300_bytes() -> None:
-    bookmark = Bookmark(10**12, digest=DIGEST, snapshot=SNAPSHOT, body=BODY, version=10**13)
+    bookmark = Bookmark(10**12, digest=DIGEST, snapshot=SNAPSHOT, body=BODY, version=10**13, key=KEY)
 
     assert len(json.dumps(bookmark.to_state())) < 300
 
@@ -75,7 +77,7 @@ def test_names_that_no_run_leaves_are_ignored(names: object) -> None:
     assert read_bookmark({"v": 1, "rows": 12, "names": names}) == Bookmark(12)
 
 
-@pytest.mark.parametrize("member", ["digest", "body", "version"])
+@pytest.mark.parametrize("member", ["digest", "body", "version", "key"])
 @pytest.mark.parametrize("value", [f"{DIGEST}0", f"{BODY}0", BODY.upper(), -1, "1", True, None, [], {}])
 def test_other_members_of_another_form_are_ignored(member: str, value: object) -> None:
     assert read_bookmark({"v": 1, "rows": 12, member: value}) == Bookmark(12)
