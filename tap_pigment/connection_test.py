@@ -14,10 +14,12 @@ from tap_pigment.catalog import (
     define,
     export_request,
     first_by_id,
+    idle_overrides,
     included_sources,
     needs_application,
     no_block_visible,
     override_failure,
+    override_in_catalog,
     resolve_catalog,
     selected_names,
     unlisted_blocks,
@@ -131,19 +133,20 @@ def _check_blocks(
 ) -> Iterator[Finding]:
     """Yield the findings about blocks, listed by application or not, and about the catalog."""
     by_id = first_by_id((*chain.from_iterable(listed.values()), *unlisted_blocks(settings)))
-    yield from _check_exports(client, settings, tuple(by_id.values()), names, tuple(listed))
+    yield from _check_exports(client, settings, tuple(by_id.values()), names, tuple(listed), catalog)
     if catalog is not None:
         yield from _check_catalog(catalog, by_id, settings)
 
 
-def _check_exports(
+def _check_exports(  # noqa: PLR0913, PLR0917 - what was listed, and the settings.
     client: PigmentClient,
     settings: Settings,
     blocks: tuple[Block, ...],
     names: Mapping[str, str],
     application_ids: Sequence[str],
+    catalog: Catalog | None,
 ) -> Iterator[Finding]:
-    """Yield how many blocks are extracted, which patterns match none, and which exports work.
+    """Yield how many blocks are extracted, which patterns and overrides match none, and which exports work.
 
     They are that of the first block, and those of all blocks that are not listed: only their export shows whether they
     exist.
@@ -165,7 +168,10 @@ def _check_exports(
         yield _NO_EXPORT_TRIED
         return
     yield Finding(Mark.OK, f"Blocks extracted: {len(sources):,} of {len(blocks):,}.")
-    for message in idle_patterns:
+    used = [source.override for source in sources]
+    entries = catalog.streams if catalog else ()
+    used += [override_in_catalog(entry.tap_stream_id, entry.table or "", settings) for entry in entries]
+    for message in (*idle_patterns, *idle_overrides(used, settings)):
         yield Finding(Mark.FAIL if knows_all else Mark.NOT_TRIED, f"{message}. Correct or remove it.")
     failures = [override_failure(source, settings) for source in sources]
     yield from (Finding(Mark.FAIL, str(failure)) for failure in failures if failure)

@@ -5,7 +5,9 @@ from tap_pigment.catalog.blocks import (
     ModelNames,
     StreamSource,
     export_request,
+    idle_overrides,
     included_sources,
+    override_in_catalog,
     take_inventory,
 )
 from tap_pigment.catalog.discovery import KnownColumns, StreamDefinition, define, discover
@@ -62,6 +64,7 @@ __all__ = [
     "discover",
     "export_request",
     "first_by_id",
+    "idle_overrides",
     "included_sources",
     "is_metadata_entry",
     "known_entries",
@@ -69,6 +72,7 @@ __all__ = [
     "needs_application",
     "no_block_visible",
     "override_failure",
+    "override_in_catalog",
     "request_errors",
     "resolve_catalog",
     "selected_columns",

@@ -159,11 +159,17 @@ def warn_of_idle_settings(
     inventory: BlockInventory, overrides_used: Collection[StreamOverride], settings: Settings, logger: logging.Logger
 ) -> None:
     """Warn of settings that match nothing, such as a misspelt name."""
-    for message in inventory.idle_patterns:
+    for message in (*inventory.idle_patterns, *idle_overrides(overrides_used, settings)):
         logger.warning("%s", message)
-    for key, override in sorted(settings.stream_overrides.items()):
-        if not any(override is used for used in overrides_used):
-            logger.warning("stream_overrides.%s has no effect: no extracted stream has this name or block id", key)
+
+
+def idle_overrides(overrides_used: Collection[StreamOverride], settings: Settings) -> list[str]:
+    """Return a message for each override that is none of the used ones."""
+    return [
+        f"stream_overrides.{key} has no effect: no extracted stream has this name or block id"
+        for key, override in sorted(settings.stream_overrides.items())
+        if not any(override is used for used in overrides_used)
+    ]
 
 
 def stream_sources(

@@ -12,6 +12,7 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from singer_sdk.singerlib import Catalog
 
 from tap_pigment.connection_test import check_connection
 from tap_pigment.pigment import PigmentClient
@@ -244,6 +245,33 @@ def test_views_are_never_listed_block_by_block(pigment: Pigment, config: Mapping
     assert [line[:4] for line in found[2:]] == ["--  ", "--  "]
     assert found[-1] == NO_EXPORT_TRIED
     assert len(pigment.requests) == 3
+
+
+def test_an_override_that_matches_no_stream_is_a_failure(pigment: Pigment, config: Mapping[str, Any]) -> None:
+    pigment.add_list("Countries", COUNTRIES)
+    overrides = {"contries": {"name": "lands"}, "countries": {"key_columns": ["Code"]}}
+
+    found = lines(config, stream_overrides=overrides)
+
+    [line] = failed(found)
+    assert line == (
+        "FAIL stream_overrides.contries has no effect: no extracted stream has this name or block id. Correct or "
+        "remove it."
+    )
+
+
+def test_an_override_of_a_name_in_the_catalog_is_none(
+    pigment: Pigment, config: Mapping[str, Any], discover: Discover
+) -> None:
+    block = pigment.add_list("Countries", COUNTRIES)
+    catalog = discover()
+    pigment.blocks[block]["name"] = "Lands"
+    overrides = {"stream_overrides": {"countries": {"key_columns": ["Code"]}}}
+    client, settings = client_of(config, **overrides), Settings.from_config({**config, **overrides})
+
+    found = [str(finding) for finding in check_connection(client, settings, Catalog.from_dict(catalog))]
+
+    assert failed(found) == []
 
 
 def test_a_listing_of_views_that_is_redirected_is_a_failure(pigment: Pigment, config: Mapping[str, Any]) -> None:
