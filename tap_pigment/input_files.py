@@ -75,7 +75,9 @@ def read_config(paths: tuple[str, ...]) -> dict[str, Any]:
         try:
             content = parse_json(decoded(Path(path).read_bytes()))
         except OSError as error:
-            raise SettingsError(f"--config {path}: cannot read the file: {error.strerror}. Correct it.") from None
+            raise SettingsError(
+                f"--config {path}: cannot read the file: {error.strerror}. Correct the path or its permissions."
+            ) from None
         except ValueError as error:
             raise SettingsError(f"--config {path}: {error}. Correct the file.") from None
         if not isinstance(content, dict):
@@ -131,7 +133,8 @@ def _read(file: IO[bytes], option: str) -> tuple[str, Any]:
     except OSError as error:
         raise SettingsError(f"{option} {file.name}: cannot read the file: {error.strerror}. Correct it.") from None
     except ValueError as error:
-        problem = f"{error}. Leave the option out for a run without it."
+        remedy = f"{_HOW_TO_DISCOVER}." if option == "--catalog" else "Leave the option out for a run without it."
+        problem = f"{error}. {remedy}"
         if option == "--state" and _has_json_lines(text):
             problem = "it has several lines of JSON, such as the output of a target. Pass the state of the last line."
         raise SettingsError(f"{option} {file.name}: {problem}") from None

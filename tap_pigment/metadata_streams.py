@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from tap_pigment.catalog import BlockInventory, MetadataTable
     from tap_pigment.errors import PigmentError
     from tap_pigment.run_context import RunContext
-    from tap_pigment.run_report import StreamProgress
 
 
 class MetadataStream(PigmentStream):
@@ -96,7 +95,9 @@ class MetadataStream(PigmentStream):
             previous = None if self._is_test else self._previous_bookmark()
             self._check(rows, previous)
             self._stream_version = self._new_version(previous)
-            self._emit(rows, listed_at, progress)
+            self._write_schema_message()
+            progress.rows = len(rows)
+            self._count_records((self._write_record(row, listed_at) for row in rows), progress)
             if not self._is_test:
                 percent = settings.max_shrink_percent
                 activates = settings.activates_versions and may_activate(rows=len(rows), max_percent=percent)
@@ -115,23 +116,6 @@ class MetadataStream(PigmentStream):
                 self.name,
                 counted(previous_rows - len(rows), "row"),
             )
-
-    def _emit(self, rows: Sequence[Record], listed_at: datetime, progress: StreamProgress) -> None:
-        """Write SCHEMA, and then the rows as RECORD messages."""
-        self._write_schema_message()
-        progress.rows = len(rows)
-        with (
-            self.get_record_counter() as counter,
-            self.get_sync_timer() as timer,
-            progress.during(Stage.EMITTING),
-        ):
-            counter.with_context({})
-            timer.with_context({})
-            for row in rows:
-                written = self._write_record(row, listed_at)
-                counter.increment(written)
-                progress.emitted_rows += written
-                self._run.stop.exit_if_made()
 
     def get_records(self, context: Context | None) -> Iterator[Record]:  # noqa: ARG002 - the SDK's signature.
         """Yield all rows; `sync` does not need this."""

@@ -6,6 +6,7 @@ Private names of the SDK in use, seen in singer-sdk 0.54.9: `_generate_record_me
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -20,10 +21,11 @@ from tap_pigment.changes import next_version, read_bookmark
 from tap_pigment.columns import DELETED_AT
 from tap_pigment.output import with_exact_numbers
 from tap_pigment.redaction import PRINTABLE_RECORDS
+from tap_pigment.run_report import Stage
 from tap_pigment.stream_failures import map_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from tap_pigment.changes import Bookmark
     from tap_pigment.errors import PigmentError
     from tap_pigment.run_context import RunContext
+    from tap_pigment.run_report import StreamProgress
 
 
 class PigmentStream(Stream):
@@ -95,6 +98,26 @@ class PigmentStream(Stream):
             message.record = with_exact_numbers(message.record)
             self._tap.write_message(message)
         return len(messages)
+
+    def _count_records(self, written: Iterable[int], progress: StreamProgress) -> None:
+        """Write records, and report how many.
+
+        Args:
+            written: Writes some messages at each step, and yields how many records they are.
+            progress: The progress of the stream.
+        """
+        with (
+            self.get_record_counter() as counter,
+            self.get_sync_timer() as timer,
+            progress.during(Stage.EMITTING),
+        ):
+            counter.with_context({})
+            counter.log_interval = math.inf  # One metric with the total, and no parts of it before.
+            timer.with_context({})
+            for records in written:
+                counter.increment(records)
+                progress.emitted_rows += records
+                self._run.stop.exit_if_made()
 
     def _previous_bookmark(self) -> Bookmark | None:
         """Return the bookmark of the last run, or None if there is none of a known format."""

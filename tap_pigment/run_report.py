@@ -62,6 +62,7 @@ class StreamProgress:
         seconds: The seconds of all stages that have ended.
         part: The number of the part of the export that is downloaded last, from 1.
         parts: How many parts the export has.
+        awaited: What the next request for it waits for, such as the quota; empty once that is sent.
         tries: How often the export, or a part of it, was requested.
         received_bytes: The bytes of all parts so far, decompressed; only the last try of each counts.
         bytes_before: Those of the parts before the last one.
@@ -81,6 +82,7 @@ class StreamProgress:
     seconds: float = 0.0
     part: int = 1
     parts: int = 1
+    awaited: str = ""
     tries: int = 0
     received_bytes: int = 0
     bytes_before: int = 0
@@ -142,7 +144,12 @@ class StreamProgress:
     def begin_try(self) -> None:
         """Count a request for the export, or for a part of it."""
         self.tries += 1
+        self.awaited = ""
         self.received_bytes = self.bytes_before
+
+    def begin_wait(self, awaited: str) -> None:
+        """Note what the next request waits for."""
+        self.awaited = awaited
 
     def add_received(self, size_bytes: int) -> None:
         """Add bytes of the export that arrived."""
@@ -153,6 +160,8 @@ class StreamProgress:
         seconds = f"{self.clock() - self.stage_began:,.0f} s"
         part = f"{part_text(self.part, self.parts)}, " if self.parts > 1 else ""
         match self.stage:
+            case Stage.DOWNLOADING if self.awaited:
+                return f"{part}waiting for {self.awaited}, {seconds}"
             case Stage.DOWNLOADING if self.received_bytes == self.bytes_before:
                 return f"{part}waiting for Pigment's response, {seconds}"
             case Stage.DOWNLOADING:

@@ -10,7 +10,6 @@ Private names of the SDK in use, seen in singer-sdk 0.54.9: `_write_schema_messa
 from __future__ import annotations
 
 import json
-import math
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import chain, islice
@@ -18,7 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.singerlib import CatalogEntry, Metadata, MetadataMapping
 
-from tap_pigment.catalog import HOW_TO_REFRESH, export_request, narrowed_export, selected_columns
+from tap_pigment.catalog import (
+    HOW_TO_REFRESH,
+    export_request,
+    narrowed_export,
+    repeated_header_warning,
+    selected_columns,
+)
 from tap_pigment.changes import RecordSpec, StreamRun, changed_key_warning, keyless_notice, plan_sync
 from tap_pigment.columns import CONTENT_HASH, DELETED_AT, RowKey, with_nullable_columns
 from tap_pigment.errors import RequestRefusedError, SpoolError
@@ -31,7 +36,7 @@ from tap_pigment.run_report import Result, Stage
 from tap_pigment.settings import ChangeDetection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from singer_sdk import Tap
     from singer_sdk.helpers._batch import BatchConfig
@@ -126,7 +131,7 @@ class ExportStream(PigmentStream):
             raise self.failure
         progress = self._run.report.stream(self.name)
         properties = self.effective_schema["properties"]
-        selected = [name for name in properties if self.mask["properties", name]]
+        selected = self._selected_names(properties)
         narrowed = narrowed_export(self._source, properties, selected, self._run.settings)
         try:
             with progress.downloading():
@@ -202,31 +207,32 @@ class ExportStream(PigmentStream):
         """Give the plan of what to emit; the export is deleted at the end."""
         preload()
         with self._run.room.syncing(self.name):
-            yield from self._planned_export()
+            file = self._run.prefetcher.take(self, on_wait=self._run.states.write_if_due)
+            try:
+                run = self._stream_run(file)
+                with self._plan(run, file) as plan:
+                    self._stream_version = self._new_version(run.bookmark)
+                    yield replace(plan, bookmark=self._completed(plan.bookmark, run))
+            finally:
+                file.delete()
 
-    def _planned_export(self) -> Iterator[SyncPlan]:
-        file = self._run.prefetcher.take(self, on_wait=self._run.states.write_if_due)
-        try:
-            columns = self._selected_columns(file.header)
-            key = RowKey.from_primary_key(self.primary_keys)
-            settings = self._run.settings
-            run = StreamRun(
-                self.name,
-                columns,
-                key,
-                RecordSpec.of(columns, key, self.config),
-                settings.for_test_run() if self._is_test else settings,
-                None if self._is_test else self._previous_bookmark(),
-                self._run.client.user_agent,
-                self._run.session,
-                None if self._is_test else self._run.store,
-                self.logger,
-            )
-            with self._plan(run, file) as plan:
-                self._stream_version = self._new_version(run.bookmark)
-                yield replace(plan, bookmark=self._completed(plan.bookmark, run))
-        finally:
-            file.delete()
+    def _stream_run(self, file: ExportFile) -> StreamRun:
+        """Return what planning needs to know of the stream and of this run."""
+        columns = self._selected_columns(file.header)
+        key = RowKey.from_primary_key(self.primary_keys)
+        settings = self._run.settings
+        return StreamRun(
+            name=self.name,
+            columns=columns,
+            key=key,
+            spec=RecordSpec.of(columns, key, self.config),
+            settings=settings.for_test_run() if self._is_test else settings,
+            bookmark=None if self._is_test else self._previous_bookmark(),
+            tap_version=self._run.client.user_agent,
+            session=self._run.session,
+            store=None if self._is_test else self._run.store,
+            logger=self.logger,
+        )
 
     def _completed(self, bookmark: Bookmark, run: StreamRun) -> Bookmark:
         """Return a bookmark with what discovery needs in the next run; warn if the key is not that of the last one."""
@@ -246,9 +252,12 @@ class ExportStream(PigmentStream):
                 plan = stack.enter_context(plan_sync(run, file))
             yield plan
 
+    def _selected_names(self, properties: Iterable[str]) -> list[str]:
+        return [name for name in properties if self.mask["properties", name]]
+
     def _selected_columns(self, header: Sequence[str]) -> tuple[Column, ...]:
         properties = self.effective_schema["properties"]
-        selected = [name for name in properties if self.mask["properties", name]]
+        selected = self._selected_names(properties)
         columns, unknown = selected_columns(
             self.name,
             properties,
@@ -256,6 +265,8 @@ class ExportStream(PigmentStream):
             header,
             friendly=self._source.has_friendly_headers(self._run.settings),
         )
+        if repeated := repeated_header_warning(self.name, header):
+            self.logger.warning("%s", repeated)
         if unknown:
             self.logger.warning(
                 "%s: columns that are not in the catalog are skipped: %s. %s",
@@ -278,24 +289,13 @@ class ExportStream(PigmentStream):
         batch_config = None if self._is_test else self.get_batch_config(self.config)
         progress.rows = sum(rows.rows for rows in (plan.records, plan.deleted) if rows)
         progress.deleted_rows = plan.deleted_rows
-        with (
-            self.get_record_counter() as counter,
-            self.get_sync_timer() as timer,
-            progress.during(Stage.EMITTING),
-        ):
-            counter.with_context({})
-            counter.log_interval = math.inf  # One metric with the total, and no parts of it before.
-            timer.with_context({})
-            if batch_config:
-                written = self._write_batches(plan, batch_config)
-            elif self._needs_no_record_path and isinstance(self._tap.message_writer, BlockWriter):
-                written = self._write_blocks(plan, self._tap.message_writer)
-            else:
-                written = self._write_records(plan)
-            for rows in written:
-                counter.increment(rows)
-                progress.emitted_rows += rows
-                self._run.stop.exit_if_made()
+        if batch_config:
+            written = self._write_batches(plan, batch_config)
+        elif self._needs_no_record_path and isinstance(self._tap.message_writer, BlockWriter):
+            written = self._write_blocks(plan, self._tap.message_writer)
+        else:
+            written = self._write_records(plan)
+        self._count_records(written, progress)
 
     def _write_schema_message(self) -> None:
         """Write SCHEMA; with `row`, every column outside of the key may be null, as it is in deleted rows."""

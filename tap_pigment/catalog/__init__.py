@@ -37,7 +37,13 @@ from tap_pigment.catalog.metadata_tables import (
     view_rows,
 )
 from tap_pigment.catalog.request_bodies import override_failure, request_errors
-from tap_pigment.catalog.selection import HOW_TO_REFRESH, NarrowedExport, narrowed_export, selected_columns
+from tap_pigment.catalog.selection import (
+    HOW_TO_REFRESH,
+    NarrowedExport,
+    narrowed_export,
+    repeated_header_warning,
+    selected_columns,
+)
 
 __all__ = [
     "APPLICATIONS",
@@ -73,6 +79,7 @@ __all__ = [
     "no_block_visible",
     "override_failure",
     "override_in_catalog",
+    "repeated_header_warning",
     "request_errors",
     "resolve_catalog",
     "selected_columns",

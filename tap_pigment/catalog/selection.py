@@ -30,12 +30,28 @@ def check_headers(stream_name: str, header: Sequence[str], *, friendly: bool) ->
     Raises:
         SettingsError: If two have.
     """
-    repeated = [name for name, count in Counter(header).items() if count > 1]
-    if friendly and repeated:
+    name, count = _most_common(header)
+    if friendly and count > 1:
         raise SettingsError(
-            f'{stream_name}: {Counter(header)[repeated[0]]:,} columns have the display name "{repeated[0]}" and cannot '
-            f"be told apart. Nothing was emitted. Set stream_overrides.{stream_name}.headers: technical."
+            f'{stream_name}: {count:,} columns have the display name "{name}" and cannot be told apart. Nothing was '
+            f"emitted. Set stream_overrides.{stream_name}.headers: technical."
         )
+
+
+def repeated_header_warning(stream_name: str, header: Sequence[str]) -> str | None:
+    """Return a warning of columns with the same header, as views may have them; None if there are none."""
+    name, count = _most_common(header)
+    if count <= 1:
+        return None
+    return (
+        f'{stream_name}: {count:,} columns have the header "{name}", and only their order tells them apart. If it '
+        "changes in Pigment, their cells change places. Rename one of them in Pigment."
+    )
+
+
+def _most_common(header: Sequence[str]) -> tuple[str, int]:
+    """Return the name that most columns have, and how many."""
+    return next(iter(Counter(header).most_common(1)), ("", 0))
 
 
 def selected_columns(
@@ -135,10 +151,10 @@ def _positions(
     for position, (name, text) in enumerate(zip(names, header, strict=True)):
         if name not in exported or name in found or position in found.values():
             continue
-        # By name, if headers repeat each other exactly, or a title is not the header: then it is a display name, or
-        # somebody changed it. A number behind a name depends on the order of columns.
-        is_title_changed = "title" in exported[name] and headers[name] == name
-        if counts[text] > 1 or (is_title_changed and column_names([text], friendly=False) == (name,)):
+        # By name, if headers repeat each other exactly, or the catalog does not have the header, because somebody
+        # changed the title. A number behind a name depends on the order of columns.
+        has_no_header = headers[name] == name
+        if counts[text] > 1 or (has_no_header and column_names([text], friendly=False) == (name,)):
             found[name] = position
     return found
 

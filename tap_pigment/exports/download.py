@@ -102,6 +102,9 @@ class DownloadProgress(Protocol):
     def begin_try(self) -> None:
         """Note that the export is requested, again or for the first time."""
 
+    def begin_wait(self, awaited: str) -> None:
+        """Note that the next request waits for something, such as the quota."""
+
     def add_received(self, size_bytes: int) -> None:
         """Note that bytes of it arrived, decompressed."""
 
@@ -166,7 +169,9 @@ class ExportDownloader:
             raise _incomplete(request, response, "it does not end with a line end", MissingFinalNewlineError)
 
         try:
-            return self._client.fetch(request, receive, phase=progress.name, on_try=progress.begin_try)
+            return self._client.fetch(
+                request, receive, phase=progress.name, on_try=progress.begin_try, on_wait=progress.begin_wait
+            )
         except MissingFinalNewlineError:
             if unended is None or not (len(sizes) == tries >= _MIN_TRIES_TO_ACCEPT and len(set(sizes)) == 1):
                 raise

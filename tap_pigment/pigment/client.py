@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import itertools
 import threading
+from contextlib import suppress
 from http import HTTPStatus
 from importlib.metadata import version
 from random import random
 from time import monotonic
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -21,7 +22,7 @@ from singer_sdk.authenticators import BearerTokenAuthenticator
 from tap_pigment.errors import PigmentExportError, RequestRefusedError, RunStoppedError, counted
 from tap_pigment.pigment import api
 from tap_pigment.pigment.api import WINDOW_SECONDS, Scope
-from tap_pigment.pigment.http2_adapter import HTTP_2, Http2Adapter
+from tap_pigment.pigment.http2_adapter import HTTP_2, Http2Adapter, proxy_of
 from tap_pigment.pigment.http2_connection import ReadDeadline
 from tap_pigment.pigment.quota import RequestQuota
 from tap_pigment.pigment.rate_limiter import RateLimiter
@@ -217,6 +218,7 @@ class PigmentClient:
         *,
         phase: str,
         on_try: Callable[[], object] = lambda: None,
+        on_wait: Callable[[str], object] = lambda _: None,
     ) -> Result:
         """Send a request, and return what `read` makes of its response; both are retried together.
 
@@ -225,6 +227,7 @@ class PigmentClient:
             read: Reads the response's body. It raises `RetriableResponseError` where another try may succeed.
             phase: The tag of the SDK's request metric: `metadata`, `discovery`, or in a sync the stream's name.
             on_try: Called before each request, retries included.
+            on_wait: Called before each wait, with what the request waits for, such as `the quota`.
 
         Raises:
             PigmentError: If no try succeeds.
@@ -232,7 +235,7 @@ class PigmentClient:
         tries = itertools.count()
 
         def try_once() -> Result:
-            self._limiter.wait_for_turn()
+            self._limiter.wait_for_turn(on_wait)
             self.raise_if_cancelled(request)
             on_try()
             counter.increment()
@@ -249,8 +252,11 @@ class PigmentClient:
                     raise _took_too_long(request, total_seconds) from None
                 raise
 
-        with metrics.http_request_counter(phase, endpoint=request.path) as counter, self._retry.final_errors(request):
-            return self._retry.wrap(try_once, request)()
+        with (
+            metrics.http_request_counter(phase, endpoint=request.path) as counter,
+            self._retry.final_errors(request, find_proxy=self._proxy),
+        ):
+            return self._retry.wrap(try_once, request, on_wait)()
 
     def _total_seconds(self, request: ApiRequest) -> int:
         """Return how long a request may take with its whole response; silence ends it earlier."""
@@ -270,18 +276,26 @@ class PigmentClient:
                 auth=self._authenticators[request.scope],
             )
         )
-        # Session.send does not read REQUESTS_CA_BUNDLE by itself.
-        environment = self.session.merge_environment_settings(prepared.url, {}, stream=True, verify=None, cert=None)
         response = self.session.send(
             prepared,
             timeout=deadline,  # type: ignore[arg-type] # the adapter takes it.
             allow_redirects=False,
-            **environment,
+            **self._environment(prepared.url),
         )
         if not is_success(response.status_code):
             self._raise_error(response, request, deadline)
         self._warn_of_http_1(response)
         return response
+
+    def _environment(self, url: str | None) -> Any:  # noqa: ANN401 - keywords of `Session.send`.
+        """Return the proxies and certificates of the environment: Session.send does not read them by itself."""
+        return self.session.merge_environment_settings(url, {}, stream=True, verify=None, cert=None)
+
+    def _proxy(self) -> str | None:
+        """Return the proxy that requests pass, or None; an invalid address is an error of the request itself."""
+        with suppress(requests.exceptions.InvalidProxyURL):
+            return proxy_of(self._settings.api_url, self._environment(self._settings.api_url)["proxies"])
+        return None
 
     def _raise_error(self, response: requests.Response, request: ApiRequest, deadline: ReadDeadline) -> None:
         deadline.shorten(_MAX_ERROR_SECONDS)

@@ -33,6 +33,10 @@ HTTP_1_1 = 11
 _VERSIONS = {b"HTTP/2": HTTP_2, b"HTTP/1.0": 10}
 
 
+class ConnectionSetupError(requests.RequestException):
+    """No connection can be made with the packages and variables of this machine; the message ends with the remedy."""
+
+
 class Http2Adapter(HTTPAdapter):
     """Sends over HTTP/2 if the server speaks it, else over HTTP/1.1, and without TLS always over HTTP/1.1.
 
@@ -63,10 +67,16 @@ class Http2Adapter(HTTPAdapter):
             requests.RequestException: If no response arrives.
         """
         url = str(request.url)
-        proxy = _proxy(url, proxies)
+        proxy = proxy_of(url, proxies)
         deadline = timeout if isinstance(timeout, ReadDeadline) else ReadDeadline(timeout)
         if proxy and urlsplit(proxy).scheme.startswith("socks"):  # Through the package that `requests` uses for it.
-            return super().send(request, stream, deadline.timeouts, verify, cert, dict(proxies or {}))
+            try:
+                return super().send(request, stream, deadline.timeouts, verify, cert, dict(proxies or {}))
+            except requests.exceptions.InvalidSchema:  # Only for want of PySocks.
+                raise ConnectionSetupError(
+                    "SOCKS needs the package PySocks. Install it in the tap's environment: pip install "
+                    "'requests[socks]'."
+                ) from None
         trusted = _trusted(verify) if url.startswith("https:") else None
         connection = self._take(Route(urlsplit(url).netloc, proxy, trusted, cert))
         try:
@@ -146,7 +156,7 @@ def _urllib3_response(response: httpx2.Response, body: Body, request: requests.P
     )
 
 
-def _proxy(url: str, proxies: Mapping[str, str] | None) -> str | None:
+def proxy_of(url: str, proxies: Mapping[str, str] | None) -> str | None:
     """Return the proxy for a URL, or None; a loopback address has none.
 
     Raises:
@@ -181,7 +191,7 @@ def _tls_context(trusted: str | None, cert: Any) -> ssl.SSLContext:  # noqa: ANN
     """Return the TLS context that `requests` would use.
 
     Raises:
-        requests.RequestException: If certificates cannot be loaded.
+        ConnectionSetupError: If certificates cannot be loaded.
     """
     context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if trusted else ssl.CERT_NONE)
     try:
@@ -193,8 +203,8 @@ def _tls_context(trusted: str | None, cert: Any) -> ssl.SSLContext:  # noqa: ANN
             context.load_cert_chain(*([cert] if isinstance(cert, str) else cert))
     except OSError as error:
         places = " or ".join(str(place) for place in (trusted, cert) if place)
-        raise requests.RequestException(
-            f"no certificates in {places} (REQUESTS_CA_BUNDLE, SSL_CERT_FILE): {error.strerror}"
+        raise ConnectionSetupError(
+            f"no certificates in {places}: {error.strerror}. Correct REQUESTS_CA_BUNDLE or SSL_CERT_FILE."
         ) from None
     return context
 

@@ -370,6 +370,7 @@ def reason(error: BaseException) -> BaseException:
     """Return the innermost of errors that wrap each other, in readable words."""
     import h2.events  # noqa: PLC0415 - see Connection.
 
+    # Not only causes: httpcore2's pool raises errors `from None`, which drops theirs.
     while inner := error.__cause__ or error.__context__:
         error = inner
     match error.args[:1]:

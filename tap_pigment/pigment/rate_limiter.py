@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from tap_pigment.pigment.quota import RequestQuota
 
+QUOTA = "the quota"
+"""What a request waits for, in lines of progress."""
+
 _MIN_REPORTED_SECONDS = 1
 
 
@@ -52,9 +55,14 @@ class RateLimiter:
         self._lock = threading.Lock()
         self._held_until = self._reported_until = -math.inf
 
-    def wait_for_turn(self) -> None:
-        """Wait until one more request may be sent, and count it as sent; return early if the run is cancelled."""
+    def wait_for_turn(self, on_wait: Callable[[str], object] = lambda _: None) -> None:
+        """Wait until one more request may be sent, and count it as sent; return early if the run is cancelled.
+
+        Args:
+            on_wait: Called before each wait, with what is waited for.
+        """
         while not self._is_cancelled() and (seconds := self._seconds_to_wait()):
+            on_wait(QUOTA)
             self.wait(seconds)
 
     def wait(self, seconds: float) -> None:

@@ -16,6 +16,8 @@ from urllib3.exceptions import ReadTimeoutError
 
 from tap_pigment.errors import PigmentError, PigmentExportError, RequestRefusedError
 from tap_pigment.pigment.api import WINDOW_SECONDS
+from tap_pigment.pigment.http2_adapter import ConnectionSetupError
+from tap_pigment.pigment.rate_limiter import QUOTA
 from tap_pigment.pigment.responses import RetriableResponseError
 from tap_pigment.redaction import redacted
 
@@ -72,11 +74,18 @@ class Retry:
     def _max_tries(self) -> int:
         return self._settings.max_retries + 1
 
-    def wrap(self, send: Callable[[], Result], request: ApiRequest) -> Callable[[], Result]:
+    def wrap(
+        self, send: Callable[[], Result], request: ApiRequest, on_wait: Callable[[str], object] = lambda _: None
+    ) -> Callable[[], Result]:
         """Return `send` with retries after failures that another try may repair.
 
         If all tries end with a 429 without `Retry-After`, the rest of the quota's window is waited out once: 5 minutes
         after the first 429 the quota is free again.
+
+        Args:
+            send: Sends the request.
+            request: The request, which messages name.
+            on_wait: Called before each wait, with what is waited for.
         """
 
         @wraps(send)
@@ -97,7 +106,7 @@ class Retry:
                 max_tries=self._max_tries,
                 giveup=_is_certificate_error,
                 jitter=None,
-                on_backoff=lambda details: self._wait(details, request),
+                on_backoff=lambda details: self._wait(details, request, on_wait),
                 logger=None,
                 interval=0,
             )(try_once)
@@ -110,12 +119,12 @@ class Retry:
                 self._logger.warning(
                     "%s: waiting %.1f s, until the quota's window has passed", request.subject, seconds
                 )
-                self._wait_before_retry(error, seconds)
+                self._wait_before_retry(error, seconds, on_wait)
                 return send()
 
         return send_with_retries
 
-    def _wait(self, details: Details, request: ApiRequest) -> None:
+    def _wait(self, details: Details, request: ApiRequest, on_wait: Callable[[str], object]) -> None:
         error = details["exception"]
         headers = error.headers if isinstance(error, RetriableResponseError) else {}
         seconds = seconds_before_retry(details["tries"], headers, now=self._today(), draw=self._draw)
@@ -127,16 +136,24 @@ class Retry:
             seconds,
             _reason(error).removeprefix(f"{request.subject}: "),
         )
-        self._wait_before_retry(error, seconds)
+        self._wait_before_retry(error, seconds, on_wait)
 
-    def _wait_before_retry(self, error: BaseException, seconds: float) -> None:
-        if isinstance(error, RetriableResponseError) and error.is_over_quota:
+    def _wait_before_retry(self, error: BaseException, seconds: float, on_wait: Callable[[str], object]) -> None:
+        is_over_quota = isinstance(error, RetriableResponseError) and error.is_over_quota
+        if is_over_quota:
             self._limiter.hold(seconds)
+        on_wait(QUOTA if is_over_quota else "the next try")
         self._limiter.wait(seconds)
 
     @contextmanager
-    def final_errors(self, request: ApiRequest) -> Iterator[None]:
+    def final_errors(
+        self, request: ApiRequest, *, find_proxy: Callable[[], str | None] = lambda: None
+    ) -> Iterator[None]:
         """Turn the error of the last try into the one that the user reads.
+
+        Args:
+            request: The request.
+            find_proxy: Returns the address of the proxy that requests pass, or None.
 
         Raises:
             PigmentError: The error.
@@ -146,26 +163,33 @@ class Retry:
         except RetriableResponseError as error:
             raise error.final from None
         except requests.RequestException as error:
-            raise self._final_error(error, request) from None
+            raise self._final_error(error, request, find_proxy) from None
 
-    def _final_error(self, error: requests.RequestException, request: ApiRequest) -> PigmentError:
+    def _final_error(
+        self, error: requests.RequestException, request: ApiRequest, find_proxy: Callable[[], str | None]
+    ) -> PigmentError:
         reason = _reason(error)
         if _is_certificate_error(error):
             return RequestRefusedError(
                 f"{request.subject}: no trusted connection to {self._settings.api_url}: {reason}. Check api_url; "
                 "behind a proxy with a certificate of its own, set REQUESTS_CA_BUNDLE to its file."
             )
+        if isinstance(error, ConnectionSetupError):
+            return PigmentExportError(f"{request.subject}: cannot reach {self._settings.api_url}: {reason}")
+        proxy = find_proxy()
+        through = f" through the proxy {redacted(proxy)}" if proxy else ""
         tries = "1 try" if self._max_tries == 1 or not isinstance(error, _TRANSIENT) else f"{self._max_tries} tries"
         if _is_silence(error):
             meaning = (
-                f"no bytes arrived for {self._settings.request_timeout_seconds} s ({tries}). Run again later, or raise "
-                "request_timeout_seconds."
+                f"no bytes arrived for {self._settings.request_timeout_seconds} s{through} ({tries}). Run again later, "
+                "or raise request_timeout_seconds."
             )
         elif isinstance(error, _TRUNCATED):
             meaning = f"the response was truncated: {reason} ({tries}). Nothing was emitted. Run again later."
         else:
             meaning = (
-                f"cannot reach {self._settings.api_url}: {reason} ({tries}). Check api_url, the network and the proxy."
+                f"cannot reach {self._settings.api_url}{through}: {reason} ({tries}). Check api_url, the network and "
+                "the proxy."
             )
         return PigmentExportError(f"{request.subject}: {meaning}")
 
@@ -215,14 +239,22 @@ def _is_certificate_error(error: BaseException) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the message of an error; of errors that wrap each other, the innermost one's."""
+    """Return the message of an error; of errors that wrap each other, the innermost one's.
+
+    That of a 429 is short: it may be logged for each try of all streams, and the final error has the remedy.
+    """
     if isinstance(error, RetriableResponseError):
-        return str(error.final)
+        return "Pigment's quota is used up (429)" if error.is_over_quota else str(error.final)
     error = _innermost(error)
     return redacted(str(error) or type(error).__name__)
 
 
 def _innermost(error: BaseException) -> BaseException:
-    while isinstance(inner := getattr(error, "reason", None) or error.__cause__ or error.__context__, BaseException):
+    while isinstance(inner := getattr(error, "reason", None) or _cause(error), BaseException):
         error = inner
     return error
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    """Return the error behind an error, or None; `from None` hides it."""
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)

@@ -61,7 +61,7 @@ def _reader(schema: Mapping[str, Any]) -> Callable[[str], Any]:
 
 
 def _integer(text: str) -> int:
-    if not re.fullmatch(r"-?[0-9]{1,18}", text.strip()):
+    if not re.fullmatch(r"-?[0-9]{1,100}", text.strip()):
         raise ValueError("it is not a whole number. Set it to digits only, such as 3.")
     return int(text)
 

@@ -30,7 +30,10 @@ class OnStreamError(StrEnum):
 
 
 BLOCK_TYPES = ["DimensionList", "TransactionList", "Table", "Metric", "View"]
+_DAY_SECONDS = 86_400
+_MAX_BATCH_SIZE = 2**31 - 1  # The most that DuckDB takes for a row group.
 COLUMN_TYPES = ["text", "number", "integer", "boolean", "date"]
+
 METADATA_STREAMS = ["pigment_applications", "pigment_blocks", "pigment_views"]
 
 _STREAM_OVERRIDE = th.ObjectType(
@@ -162,14 +165,14 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "request_timeout_seconds",
-        th.IntegerType(nullable=False, minimum=1),
+        th.IntegerType(nullable=False, minimum=1, maximum=_DAY_SECONDS),
         default=60,
         title="Request timeout in seconds",
         description="Longest silence tolerated on a connection, to the first byte and between bytes.",
     ),
     th.Property(
         "max_export_seconds",
-        th.IntegerType(nullable=False, minimum=1),
+        th.IntegerType(nullable=False, minimum=1, maximum=_DAY_SECONDS),
         default=3600,
         title="Maximum export time in seconds",
         description="Longest time of one export request, until all of its response has arrived. It is not retried.",
@@ -317,7 +320,7 @@ SETTINGS = th.PropertiesList(
             ),
             th.Property(
                 "batch_size",
-                th.IntegerType(nullable=False, minimum=1),
+                th.IntegerType(nullable=False, minimum=1, maximum=_MAX_BATCH_SIZE),
                 title="Batch size",
                 description="Most rows in a file. Default: 10,000.",
             ),

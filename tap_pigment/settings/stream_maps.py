@@ -47,9 +47,9 @@ def key_problem(
         others = sorted({*columns, *_WHOLE_RECORD}.difference(key) & set(_names_in(expression)))
         if others:
             return (
-                f"stream_maps.{stream}.{name}: it makes a key column of {', '.join(others)}. With change_detection: row, a deleted "
-                "row has only its key, so it would be emitted under another one. Use key columns only, or set "
-                "change_detection to stream."
+                f"stream_maps.{stream}.{name}: it makes a key column of {', '.join(others)}. With change_detection: "
+                "row, a deleted row has only its key, so it would be emitted under another one. Use key columns only, "
+                "or set change_detection to stream."
             )
     return None
 

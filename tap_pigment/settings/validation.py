@@ -27,6 +27,9 @@ _UNEXPECTED = re.compile(r"Additional properties are not allowed \((.*) (?:was|w
 _REQUIRED = re.compile(r"'(.*)' is a required property")
 _QUOTED = re.compile(r"'([^']*)'")
 _OR_NULL = ", 'null'"
+# Texts in quotes match first, so that nothing in them is changed.
+_PYTHON_VALUE = re.compile(r"""Decimal\('([^']*)'\)|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\b(?:None|True|False)\b""")
+_JSON_CONSTANTS = {"None": "null", "True": "true", "False": "false"}
 # Settings of the SDK that refine another one.
 _SETTINGS_OF = {
     "stream_maps": ("stream_map_config", "faker_config"),
@@ -188,13 +191,18 @@ def readable_schema_error(error: str) -> str:
     if path in _API_KEYS:  # The error quotes its value.
         return f"{path}: an API key is a text that is not empty."
     error = redacted(error)  # An API key may stand in another setting.
-    problem = error[: found.start()] if found else error
+    problem = _as_json(error[: found.start()] if found else error)
     if unknown := _UNEXPECTED.fullmatch(problem):
         known = _STREAM_OVERRIDE_MEMBERS if path.startswith("stream_overrides.") else SETTINGS["properties"]
         return " ".join(_unknown_setting(name, path, known) for name in _QUOTED.findall(unknown[1]))
     if missing := _REQUIRED.fullmatch(problem):
         return f"{problem}: set it in {path or 'the config'}." if missing[1] != "api_key" else f"{problem}: set it."
     return f"{path}: {problem.replace(_OR_NULL, '')}" if path else problem
+
+
+def _as_json(problem: str) -> str:
+    """Return an error in which values are written as in JSON: jsonschema writes them as Python does."""
+    return _PYTHON_VALUE.sub(lambda found: found[1] or _JSON_CONSTANTS.get(found[0], found[0]), problem)
 
 
 def _unknown_setting(name: str, path: str, known: Collection[str]) -> str:
@@ -210,12 +218,12 @@ def _url_problem(url: str) -> str | None:
         _ = parts.port  # Raises ValueError for an invalid port.
     except ValueError as error:
         return f"not a URL ({error})."
-    if parts.scheme not in {"http", "https"} or not host:
+    if parts.scheme not in {"http", "https"} or not host or " " in url:
         return "not a URL of the form https://pigment.app/api."
     if parts.username or parts.password or parts.query or parts.fragment:
         return "only scheme, host, port and path are allowed."
     if parts.scheme == "http" and not is_loopback(host):
-        return f"plain http to {host} would send the API key in clear. Use https."
+        return f"plain http to {host} would send the API key unencrypted. Use https."
     return None
 
 

@@ -333,15 +333,20 @@ def test_one_line_of_code_sends_it_and_follows_the_records() -> None:
         if "_activate_version_message(" in line
         or "ActivateVersionMessage" in line
         or "self._emit(" in line
+        or "self._count_records(" in line
         or "self._write_activation_and_state(" in line
     ]
 
     assert lines == [
-        ("metadata_streams.py", "self._emit(rows, listed_at, progress)"),
+        (
+            "metadata_streams.py",
+            "self._count_records((self._write_record(row, listed_at) for row in rows), progress)",
+        ),
         ("metadata_streams.py", "self._write_activation_and_state(Bookmark(len(rows)), activates=activates)"),
         ("pigment_stream.py", "self._write_activate_version_message(self._stream_version)"),
         ("streams.py", "self._emit(plan, progress)"),
         ("streams.py", "self._write_activation_and_state(plan.bookmark, activates=plan.activates)"),
+        ("streams.py", "self._count_records(written, progress)"),
     ]
 
 

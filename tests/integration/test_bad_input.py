@@ -127,12 +127,15 @@ def test_a_cell_that_does_not_fit_fails_with_its_place_only(
     assert written(running) == []
 
 
-def test_repeated_headers_are_numbered(pigment: Pigment, run_tap: RunTap) -> None:
+def test_repeated_headers_are_numbered_with_a_warning(
+    pigment: Pigment, run_tap: RunTap, caplog: pytest.LogCaptureFixture
+) -> None:
     pigment.add_list("Twice", "Code;Name;Name;Name_2\r\nA;one;two;three\r\n")
 
     messages = run_tap()
 
     assert records(messages, "twice") == [{"Code": "A", "Name": "one", "Name_3": "two", "Name_2": "three"}]
+    assert caplog.text.count('twice: 2 columns have the header "Name", and only their order tells them apart.') == 1
 
 
 def test_a_blank_header_beside_its_own_name_keeps_its_cells(pigment: Pigment, run_tap: RunTap) -> None:

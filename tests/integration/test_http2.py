@@ -22,6 +22,7 @@ from tap_pigment.pigment import PigmentClient
 from tap_pigment.pigment.http2_adapter import HTTP_2, Http2Adapter
 from tap_pigment.sandbox.server import serving
 from tap_pigment.settings import Settings
+from tests.support.pigment import API_KEY
 from tests.support.wire import CHUNK_BYTES, HEAD, OK, http2, listening, proxy, read_request, sending
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     import h2.connection
 
+    from tests.support.taps import RunCommand
     from tests.support.wire import Authority, Script
 
     Scope = MutableMapping[str, Any]
@@ -519,8 +521,26 @@ def test_trusted_certificates_may_be_in_a_directory(session: requests.Session, u
 
 
 def test_a_missing_file_of_certificates_is_named(session: requests.Session, url: str) -> None:
-    with pytest.raises(requests.RequestException, match=r"no certificates in /not/there.pem .*: No such file"):
+    with pytest.raises(requests.RequestException, match=r"no certificates in /not/there.pem: No such file"):
         session.get(f"{url}/hello", verify="/not/there.pem")
+
+
+@pytest.mark.parametrize("content", [None, "garbage"])
+def test_a_wrong_file_of_certificates_is_the_error_of_the_command(
+    run_command: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
+) -> None:
+    path = tmp_path / "trusted.pem"
+    if content:
+        path.write_text(content)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
+    address = f"https://127.0.0.1:{dead_port()}/api"
+
+    result = run_command("--check", config={"api_key": API_KEY, "application_id": "app-1", "api_url": address})
+
+    assert result.returncode == 1
+    failure = result.stdout.splitlines()[0]
+    assert failure.startswith(f"FAIL Listing the applications: cannot reach {address}: no certificates in {path}: ")
+    assert failure.endswith(". Correct REQUESTS_CA_BUNDLE or SSL_CERT_FILE.")
 
 
 def test_a_client_certificate_is_sent(session: requests.Session, authority: Authority, tmp_path: Path) -> None:

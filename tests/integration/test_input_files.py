@@ -61,6 +61,7 @@ def test_files_with_a_byte_order_mark_are_read(
         ("--state", json.dumps({"singer_state": STATE}), "the state stands in singer_state"),
         ("--state", f"{json.dumps(STATE)}\n{json.dumps(STATE)}\n", "it has several lines of JSON"),
         ("--catalog", "{not json", "it is not JSON: Expecting property name"),
+        ("--catalog", "", "it is empty. Make a catalog with --discover."),
         ("--catalog", '{"streams": [{"tap_stream_id": "x"}]}', "stream x: it has no schema with properties"),
     ],
 )
@@ -80,7 +81,7 @@ def test_an_invalid_state_or_catalog_is_one_error(
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
-        (None, (), "cannot read the file: No such file or directory. Correct it."),
+        (None, (), "cannot read the file: No such file or directory. Correct the path or its permissions."),
         ('{"max_retries": NaN}', (), "it is not JSON: NaN is not a number. Correct the file."),
         ("", ("--discover",), "it is empty. Correct the file."),
         ('[{"api_key": "x"}]', ("--test",), "it is not an object. "),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.pigment import Pigment
+    from tests.support.shared_clock import SharedClock
     from tests.support.taps import Discover, MakeTap, RunCommand
 
 COUNTRIES = "Code;Name\r\nFR;France\r\nDE;Deutschland\r\n"
@@ -146,6 +147,31 @@ def test_a_long_export_is_reported_again_and_again(
 
     count = len(caplog.messages)
     assert not eventually(lambda: len(caplog.messages) > count, seconds=0.2)
+
+
+def test_a_wait_for_the_quota_does_not_read_as_a_slow_response(
+    pigment: Pigment, config: Mapping[str, Any], shared_clock: SharedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    pigment.add_list("Countries", COUNTRIES)
+    running = TapPigment(
+        config=dict(config),
+        message_writer=Recorder(),
+        progress_seconds=0.05,
+        clock=shared_clock,
+        sleep=shared_clock.sleep,
+    )
+    assert running.streams
+    pigment.answer_next_exports(Answer(429, headers={"Retry-After": "200"}))
+    thread = threading.Thread(target=running.sync_all)
+    thread.start()
+
+    assert eventually(lambda: caplog.messages.count("countries: waiting for the quota, 0 s") >= 3)
+    shared_clock.advance(200)
+    thread.join()
+
+    assert "countries: waiting for Pigment's response, 0 s" not in caplog.messages
+    assert report_of(caplog)["countries"]["result"] == "complete"
 
 
 def test_a_long_discovery_is_reported_again_and_again(

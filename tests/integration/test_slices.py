@@ -245,9 +245,9 @@ def test_changed_and_deleted_rows_are_found_over_all_slices(
     assert [
         (row["Code"], row["Name"], row["_sdc_deleted_at"] is None) for row in records(written(changed), "plan")
     ] == [
+        ("A", None, False),
         ("D", "new", True),
         ("E", "e", True),
-        ("A", None, False),
     ]
 
 

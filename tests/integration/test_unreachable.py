@@ -122,6 +122,41 @@ def test_a_host_without_an_address_is_tried_as_often_as_allowed(monkeypatch: pyt
     assert clock.waits == [1.0]
 
 
+@pytest.mark.parametrize(
+    ("scheme", "reason"),
+    [
+        ("http", " through the proxy http://***@127.0.0.1:{port}: [Errno 111] Connection refused (1 try). "),
+        ("socks5", ": SOCKS needs the package PySocks. Install it in the tap's environment: pip install "),
+    ],
+)
+def test_a_connection_through_a_proxy_that_fails_names_the_cause(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, reason: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://user:secret@127.0.0.1:{port}")
+    monkeypatch.setenv("https_proxy", f"{scheme}://user:secret@127.0.0.1:{port}")
+
+    with pytest.raises(PigmentExportError) as caught:
+        client_of("https://pigment.invalid/api", Clock(), max_retries=0).applications()
+
+    expected = f"Listing the applications: cannot reach https://pigment.invalid/api{reason.format(port=port)}"
+    assert str(caught.value).startswith(expected)
+
+
+def test_silence_behind_a_proxy_names_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "")
+
+    with listening(stay_silent) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{port}")
+        monkeypatch.setenv("https_proxy", f"127.0.0.1:{port}")
+        with pytest.raises(PigmentExportError) as caught:
+            client_of("https://pigment.invalid/api", Clock(), max_retries=0, request_timeout_seconds=1).applications()
+
+    assert f"no bytes arrived for 1 s through the proxy http://127.0.0.1:{port} (1 try)" in str(caught.value)
+
+
 @pytest.mark.parametrize("beginning", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[{"])
 def test_silence_is_reported_wherever_it_begins(tap: MakeTap, beginning: bytes) -> None:
     def speak(connection: socket.socket) -> None:

@@ -289,10 +289,10 @@ def test_activate_version_is_written_in_one_place_after_the_records() -> None:
     ]
 
     assert calls == [("tap_pigment.pigment_stream", "_write_activation_and_state")]
-    for module in ("tap_pigment.streams", "tap_pigment.metadata_streams"):
+    for module, emits in (("tap_pigment.streams", "_emit"), ("tap_pigment.metadata_streams", "_count_records")):
         lines = [
             [node.lineno for node in ast.walk(MODULES[module]) if isinstance(node, ast.Attribute) and node.attr == name]
-            for name in ("_emit", "_write_activation_and_state")
+            for name in (emits, "_write_activation_and_state")
         ]
         ((emit,), (end,)) = lines
         assert emit < end

@@ -118,7 +118,8 @@ def test_a_config_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as error:
         read_config((str(tmp_path),))
 
-    assert str(error.value) == f"--config {tmp_path}: cannot read the file: Is a directory. Correct it."
+    remedy = "Correct the path or its permissions."
+    assert str(error.value) == f"--config {tmp_path}: cannot read the file: Is a directory. {remedy}"
 
 
 # States

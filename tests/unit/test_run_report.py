@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from typing import Any
 
 import pytest
 
@@ -113,6 +114,13 @@ def test_sizes_have_a_unit(size_bytes: int, text: str) -> None:
     [
         (Stage.DOWNLOADING, {}, "waiting for Pigment's response, 12 s"),
         (Stage.DOWNLOADING, {"received_bytes": 34_500_000}, "34.5 MB received so far, 12 s"),
+        (Stage.DOWNLOADING, {"awaited": "the quota"}, "waiting for the quota, 12 s"),
+        (Stage.DOWNLOADING, {"awaited": "the quota", "received_bytes": 9}, "waiting for the quota, 12 s"),
+        (
+            Stage.DOWNLOADING,
+            {"awaited": "the quota", "part": 3, "parts": 60},
+            "part 3 of 60, waiting for the quota, 12 s",
+        ),
         (Stage.DOWNLOADING, {"part": 3, "parts": 60}, "part 3 of 60, waiting for Pigment's response, 12 s"),
         (
             Stage.DOWNLOADING,
@@ -123,9 +131,9 @@ def test_sizes_have_a_unit(size_bytes: int, text: str) -> None:
         (Stage.EMITTING, {"rows": 3_000_000, "emitted_rows": 1_200}, "1,200 of 3,000,000 rows emitted so far, 12 s"),
     ],
 )
-def test_progress_says_what_a_stream_does_and_for_how_long(stage: Stage, values: dict[str, int], text: str) -> None:
+def test_progress_says_what_a_stream_does_and_for_how_long(stage: Stage, values: dict[str, Any], text: str) -> None:
     clock = Clock()
-    stream = StreamProgress("gl", LOGGER, clock, **values)  # type: ignore[arg-type] # Members by name.
+    stream = StreamProgress("gl", LOGGER, clock, **values)
 
     with stream.during(stage):
         clock.sleep(12)
@@ -133,6 +141,17 @@ def test_progress_says_what_a_stream_does_and_for_how_long(stage: Stage, values:
         assert stream.state_text() == text
 
     assert (stream.stage, stream.seconds) == (Stage.IDLE, 12)
+
+
+def test_a_request_that_is_sent_waits_for_the_quota_no_more() -> None:
+    stream = progress("gl")
+
+    with stream.during(Stage.DOWNLOADING):
+        stream.begin_wait("the quota")
+        waiting = stream.state_text()
+        stream.begin_try()
+
+        assert (waiting, stream.state_text()) == ("waiting for the quota, 0 s", "waiting for Pigment's response, 0 s")
 
 
 def test_a_download_is_reported_when_it_begins_and_when_it_has_arrived(caplog: pytest.LogCaptureFixture) -> None:

@@ -29,8 +29,20 @@ LIBRARY_MESSAGES: Mapping[str, Mapping[str, Any]] = {
     "is less than the minimum of": {**REQUIRED, "max_retries": -1},
     "is greater than the maximum of": {**REQUIRED, "parallel_exports": 65},
     "is a required property": {"application_id": APPLICATION_ID},
+    "should be non-empty": {**REQUIRED, "spool_dir": ""},
+    "does not match": {**REQUIRED, "stream_overrides": {"countries": {"name": "1 x"}}},
+    "is too long": {**REQUIRED, "stream_overrides": {"countries": {"name": 64 * "x"}}},
+    "is not valid under any of the given schemas": {**REQUIRED, "stream_maps": {"countries": "x"}},
 }
-NO_SUCH_OPTION = "No such option"
+# Messages of click, and arguments that lead to each.
+COMMAND_LINE_MESSAGES: Mapping[str, list[str]] = {
+    "No such option": ["--chek"],
+    "Invalid value for": ["--state", "no-such-file.json"],
+    "Got unexpected extra argument": ["more"],
+}
+# A message of the SDK.
+NO_FLATTENING_DEPTH = "flattening_max_depth is required when flattening is enabled"
+FOREIGN_MESSAGES = (*LIBRARY_MESSAGES, *COMMAND_LINE_MESSAGES, NO_FLATTENING_DEPTH)
 # Shorter texts are parts of others.
 MIN_MESSAGE_WORDS = 4
 SQL = re.compile(
@@ -189,7 +201,12 @@ ERROR_CLASSES = [
 
 @pytest.mark.parametrize("phrase", PHRASES)
 def test_a_quoted_message_is_one_of_the_code(phrase: str) -> None:
-    assert any(text.startswith(phrase_in_code(phrase)) for text in (*MESSAGES, *LIBRARY_MESSAGES, NO_SUCH_OPTION))
+    assert any(text.startswith(phrase_in_code(phrase)) for text in (*MESSAGES, *FOREIGN_MESSAGES))
+
+
+@pytest.mark.parametrize("message", FOREIGN_MESSAGES)
+def test_a_message_of_a_library_has_an_entry(message: str) -> None:
+    assert message.startswith(tuple(map(phrase_in_code, PHRASES)))
 
 
 @pytest.mark.parametrize("phrase", LIBRARY_MESSAGES)
@@ -200,8 +217,19 @@ def test_a_message_of_a_library_is_quoted_as_it_is(phrase: str) -> None:
     assert phrase in error.value.errors[0]
 
 
-def test_an_unknown_option_has_the_message_of_the_page() -> None:
-    assert click.NoSuchOption("--chek").format_message().startswith(NO_SUCH_OPTION)
+@pytest.mark.parametrize("phrase", COMMAND_LINE_MESSAGES)
+def test_a_wrong_command_line_has_the_message_of_the_page(phrase: str) -> None:
+    with pytest.raises(click.UsageError) as error:
+        TapPigment.get_singer_command().make_context("tap-pigment", list(COMMAND_LINE_MESSAGES[phrase]))
+
+    assert error.value.format_message().startswith(phrase)
+
+
+def test_flattening_without_a_depth_has_the_message_of_the_page() -> None:
+    with pytest.raises(ConfigValidationError) as error:
+        TapPigment(config={**REQUIRED, "flattening_enabled": True}, setup_mapper=True)
+
+    assert error.value.errors == [NO_FLATTENING_DEPTH]
 
 
 def is_message(text: str) -> bool:

@@ -108,7 +108,9 @@ def test_a_property_never_gets_the_column_of_another_header(
     for name in properties:
         with suppress(CatalogError):
             [column], _ = selected_columns("plan", properties, [name], live, friendly=friendly)
-            assert column.header == made_of[name]
+            # A technical header of another punctuation has the same name.
+            same_name = [] if friendly else column_names([column.header], friendly=False)
+            assert made_of[name] in {column.header, *same_name}
 
 
 def test_a_display_name_that_looks_like_the_header_of_a_changed_name_is_no_title() -> None:

@@ -176,6 +176,17 @@ def test_a_wait_is_logged_with_its_reason_and_length(caplog: pytest.LogCaptureFi
     ]
 
 
+def test_each_wait_for_a_turn_is_reported_to_the_request() -> None:
+    limiter = limiter_of(1, Clock())
+    awaited: list[str] = []
+
+    for pause in (0, 0, 20):
+        limiter.hold(pause)
+        limiter.wait_for_turn(awaited.append)
+
+    assert awaited == ["the quota"] * 3
+
+
 def test_a_wait_of_many_threads_is_logged_once(
     shared_clock: SharedClock, pool: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
 ) -> None:

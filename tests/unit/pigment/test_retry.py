@@ -216,8 +216,28 @@ def test_every_wait_is_logged_with_its_reason(caplog: pytest.LogCaptureFixture) 
 
     first, second = [(record.levelname, record.getMessage()) for record in caplog.records]
     assert first == ("WARNING", f"{PREFIX}try 1 of 4 failed, waiting 1.0 s: [Errno 111] Connection refused")
-    assert second[0] == "WARNING"
-    assert second[1].startswith(f"{PREFIX}try 2 of 4 failed, waiting 12.0 s: Pigment's quota is used up (429)")
+    assert second == ("WARNING", f"{PREFIX}try 2 of 4 failed, waiting 12.0 s: Pigment's quota is used up (429)")
+
+
+def test_what_is_waited_for_is_reported_before_each_wait() -> None:
+    request = FlakyRequest(refused, status(429), status(503), status(429))
+    awaited: list[tuple[str, int]] = []
+
+    request.retry.wrap(request.send, REQUEST, lambda what: awaited.append((what, len(request.waits))))()
+
+    assert awaited == [("the next try", 0), ("the quota", 1), ("the next try", 2), ("the quota", 3)]
+
+
+def test_a_hidden_error_is_not_the_reason(caplog: pytest.LogCaptureFixture) -> None:
+    def hiding() -> Exception:
+        error = requests.ConnectionError("no certificates")
+        error.__context__ = FileNotFoundError(2, "No such file")
+        error.__suppress_context__ = True
+        return error
+
+    FlakyRequest(hiding).fetch()
+
+    assert caplog.messages == [f"{PREFIX}try 1 of 4 failed, waiting 1.0 s: no certificates"]
 
 
 def test_no_log_line_and_no_error_shows_a_key(caplog: pytest.LogCaptureFixture) -> None:

@@ -62,6 +62,10 @@ def test_an_empty_variable_is_not_set(name: str) -> None:
     assert read(**{name: ""}) == ({}, [])
 
 
+def test_a_huge_number_is_left_to_the_limit_of_its_setting() -> None:
+    assert read(MAX_RETRIES="1" + "0" * 30) == ({"max_retries": 10**30}, [])
+
+
 def test_other_variables_are_not_read() -> None:
     assert read_variables({"API_KEY": "x", "tap_pigment_api_key": "y"}, PREFIX, PROPERTIES) == ({}, [])
 

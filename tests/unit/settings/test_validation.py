@@ -122,11 +122,23 @@ def test_https_is_accepted_and_http_to_a_loopback_address(url: str) -> None:
 )
 def test_plain_http_to_another_host_is_refused(url: str, host: str) -> None:
     assert config_errors({**CONFIG, "api_url": url}) == [
-        f"api_url: plain http to {host} would send the API key in clear. Use https."
+        f"api_url: plain http to {host} would send the API key unencrypted. Use https."
     ]
 
 
-@pytest.mark.parametrize("url", ["", "pigment.app/api", "ftp://pigment.app", "https://", "https:///api", "file:///etc"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "pigment.app/api",
+        "ftp://pigment.app",
+        "https://",
+        "https:///api",
+        "file:///etc",
+        "https://pig ment.app/api",
+        " https://a.b",
+    ],
+)
 def test_an_address_of_another_form_is_refused(url: str) -> None:
     assert config_errors({**CONFIG, "api_url": url}) == ["api_url: not a URL of the form https://pigment.app/api."]
 
@@ -350,6 +362,18 @@ def test_a_loopback_address_is_recognised(host: str, expected: bool) -> None:  #
         ),
         ("'x' is not of type 'integer', 'null' in config['max_retries']", "max_retries: 'x' is not of type 'integer'"),
         ("7 is not of type 'string' in config['include'][0]", "include.0: 7 is not of type 'string'"),
+        (
+            "Decimal('3.5') is not of type 'integer' in config['max_retries']",
+            "max_retries: 3.5 is not of type 'integer'",
+        ),
+        (
+            "None is not of type 'object' in config['stream_overrides']['a']",
+            "stream_overrides.a: null is not of type 'object'",
+        ),
+        (
+            "{'a': True, 'b': [None, \"None isn't Decimal('1')\"]} is not of type 'string' in config['headers']",
+            "headers: {'a': true, 'b': [null, \"None isn't Decimal('1')\"]} is not of type 'string'",
+        ),
         ("'api_key' is a required property", "'api_key' is a required property: set it."),
         (
             "'root' is a required property in config['batch_config']['storage']",
