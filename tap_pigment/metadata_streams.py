@@ -134,7 +134,7 @@ def metadata_streams(tap: Tap, run: RunContext, inventory: BlockInventory, liste
     catalog = tap.input_catalog
 
     def applications() -> Iterator[Record]:
-        return application_rows(inventory.applications)
+        return application_rows(inventory.listing.applications)
 
     def blocks() -> Iterator[Record]:
         streams = {
@@ -144,12 +144,12 @@ def metadata_streams(tap: Tap, run: RunContext, inventory: BlockInventory, liste
         }
         return block_rows(inventory, streams, run.settings, has_catalog=catalog is not None)
 
-    listed_blocks = [block for blocks in inventory.listings.values() for block in blocks]
+    listed_blocks = [block for blocks in inventory.listing.blocks.values() for block in blocks]
 
     def views() -> Iterator[Record]:
         return view_rows(view for block in listed_blocks for view in run.client.views_of_block(block))
 
-    failures = {name: _incomplete(name, inventory) for name in (BLOCKS, VIEWS) if inventory.failures}
+    failures = {name: _incomplete(name, inventory) for name in (BLOCKS, VIEWS) if inventory.listing.failures}
     rows = {
         APPLICATIONS: (applications, listed_at, 0),
         BLOCKS: (blocks, listed_at, 0),
@@ -172,8 +172,9 @@ def metadata_streams(tap: Tap, run: RunContext, inventory: BlockInventory, liste
 
 
 def _incomplete(name: str, inventory: BlockInventory) -> PigmentError:
+    application_id = next(iter(inventory.listing.failures))
     return PigmentExportError(
-        f"{name}: its rows would be incomplete: Pigment does not list the blocks of application "
-        f"{next(iter(inventory.failures))}. Nothing was emitted. Correct that failure first, or set application_ids to "
-        "the applications that can be listed."
+        f"{name}: its rows would be incomplete: Pigment does not list the blocks of application {application_id}. "
+        "Nothing was emitted. Correct that failure first, or set application_ids to the applications that can be "
+        "listed."
     )

@@ -306,7 +306,7 @@ class TapPigment(Tap):
         with run.discovering():
             inventory = in_thread(lambda: take_inventory(run.client, settings))
         resolved = self._resolved_catalog
-        run.failures.add_applications(inventory.failures_by_name)
+        run.failures.add_applications(inventory.listing.failures_by_name)
         self._warn_of_lost_streams(inventory)
         if resolved is not None:
             run.failures.add(uncataloged_streams(resolved, inventory, self._given_bookmarks))
@@ -397,7 +397,7 @@ class TapPigment(Tap):
         known = {str(source.name) for source in inventory.sources} | set(resolved.catalog if resolved else ())
         known |= self.settings.reserved_names
         lost = sorted(self._given_bookmarks.keys() - known)
-        if lost and not inventory.failures:  # They may be streams of an application that failed.
+        if lost and not inventory.listing.failures:  # They may be streams of an application that failed.
             self.logger.warning(
                 "In the state and no longer extracted: %s. Their rows stay in the target.", ", ".join(lost)
             )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tap_pigment.catalog.listing import all_blocks, fetch_listing
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from tap_pigment.errors import PigmentError
-    from tap_pigment.pigment import ApiRequest, Application, Block, PigmentClient
+    from tap_pigment.catalog.listing import Listing
+    from tap_pigment.pigment import ApiRequest, Block, PigmentClient
     from tap_pigment.settings import Settings
 
 
@@ -65,35 +66,28 @@ class ModelNames:
 
 @dataclass(frozen=True)
 class BlockInventory:
-    """The blocks of all applications.
+    """The blocks of all applications, and those of them to extract.
 
     Attributes:
-        blocks: All blocks, by id.
+        listing: What Pigment lists.
+        blocks: All blocks, and those that need not be listed, by id.
         sources: The blocks to extract, at least one.
         idle_patterns: A message for each pattern of `include` and `exclude` that matches no block.
-        model_names: The names of each application's metrics and lists, by its id.
-        applications: All applications that the key can see; only listed where something needs them.
-        listings: The blocks that Pigment lists for each application, by its id; without views.
-        failures: The errors of applications that cannot be listed, by id.
     """
 
+    listing: Listing
     blocks: Mapping[str, Block]
     sources: tuple[StreamSource, ...]
     idle_patterns: tuple[str, ...]
-    model_names: Mapping[str, ModelNames]
-    applications: tuple[Application, ...] = ()
-    listings: Mapping[str, tuple[Block, ...]] = field(default_factory=dict)
-    failures: Mapping[str, PigmentError] = field(default_factory=dict)
+
+    @cached_property
+    def model_names(self) -> Mapping[str, ModelNames]:
+        """The names of each application's metrics and lists, by its id."""
+        return {application_id: ModelNames.of_blocks(found) for application_id, found in self.listing.blocks.items()}
 
     def model_names_of(self, block: Block) -> ModelNames:
         """Return the names of the application of a block; none for a block that is not listed."""
         return self.model_names.get(block.application_id, ModelNames())
-
-    @property
-    def failures_by_name(self) -> dict[str, PigmentError]:
-        """The errors of applications that cannot be listed, by the application's name and id."""
-        names = {application.id: application.name for application in self.applications}
-        return {f"{names[key]} ({key})": error for key, error in self.failures.items()}
 
 
 def take_inventory(client: PigmentClient, settings: Settings) -> BlockInventory:
@@ -104,11 +98,8 @@ def take_inventory(client: PigmentClient, settings: Settings) -> BlockInventory:
     """
     listing = fetch_listing(client, settings)
     blocks = all_blocks(listing, settings)
-    sources, idle_patterns = included_sources(tuple(blocks.values()), listing.application_names, settings)
-    model_names = {application_id: ModelNames.of_blocks(found) for application_id, found in listing.blocks.items()}
-    return BlockInventory(
-        blocks, sources, idle_patterns, model_names, listing.applications, listing.blocks, listing.failures
-    )
+    sources, idle = included_sources(tuple(blocks.values()), listing.application_names, settings)
+    return BlockInventory(listing, blocks, sources, idle)
 
 
 def included_sources(

@@ -197,7 +197,7 @@ def _catalog_stream(
 
 def _reason_not_listed(entry: CatalogEntry, inventory: BlockInventory, settings: Settings) -> PigmentError | None:
     """Return why the block of an entry is not listed, other than that Pigment no longer has it; None if nothing is."""
-    if error := inventory.failures.get(entry.database or ""):
+    if error := inventory.listing.failures.get(entry.database or ""):
         return error
     if entry.table and not settings.application_ids:
         return SettingsError(needs_application(entry))

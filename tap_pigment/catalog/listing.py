@@ -41,6 +41,11 @@ class Listing:
         """The names of the applications, by id."""
         return {application.id: application.name for application in self.applications}
 
+    @property
+    def failures_by_name(self) -> dict[str, PigmentError]:
+        """The errors of applications that cannot be listed, by the application's name and id."""
+        return {f"{self.application_names[key]} ({key})": error for key, error in self.failures.items()}
+
 
 def fetch_listing(client: PigmentClient, settings: Settings) -> Listing:
     """Return the blocks of all applications.

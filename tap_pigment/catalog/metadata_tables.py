@@ -158,7 +158,7 @@ def block_rows(
         has_catalog: Whether a catalog was given.
     """
     names = {source.block.id: str(source.name) for source in inventory.sources}
-    for block in (block for listed in inventory.listings.values() for block in listed):
+    for block in (block for listed in inventory.listing.blocks.values() for block in listed):
         stream = streams.get(block.id)
         reason = _reason(block, stream, settings, is_included=block.id in names, has_catalog=has_catalog)
         yield {

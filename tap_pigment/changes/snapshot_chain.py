@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-TIME_FORMAT = "%Y%m%dT%H%M%S%fZ"
-_NAME = re.compile(r"[0-9]{8}T[0-9]{12}Z-[0-9a-f]{32}")
+_TIME_FORMAT = "%Y%m%dT%H%M%S%fZ"
+_HASH_CHARACTERS = 32
+_NAME = re.compile(rf"[0-9]{{8}}T[0-9]{{12}}Z-[0-9a-f]{{{_HASH_CHARACTERS}}}")
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,16 @@ def plan_comparison(named: str | None, lineage: Lineage | None, stored: Collecti
     return Comparison(tuple(others), tuple(obsolete), Lineage(named, tuple(others), tuple(retired)))
 
 
+def snapshot_name(received_at: datetime, file_hash: str) -> str:
+    """Return the name of a snapshot, by the time of its export and the SHA-256 of its file."""
+    return f"{received_at:{_TIME_FORMAT}}-{file_hash[:_HASH_CHARACTERS]}"
+
+
+def is_name_of_file(name: str, file_hash: str) -> bool:
+    """Return whether a file is the snapshot of a name, by the SHA-256 of the file."""
+    return name.endswith(f"-{file_hash[:_HASH_CHARACTERS]}")
+
+
 def is_snapshot_name(name: str) -> bool:
     """Return whether a text has the form of a snapshot's name: the time of its export, and a hash."""
     if not _NAME.fullmatch(name):
@@ -82,4 +93,4 @@ def received_at(name: str) -> datetime:
     Raises:
         ValueError: If it is not a time.
     """
-    return datetime.strptime(name.partition("-")[0], TIME_FORMAT).replace(tzinfo=UTC)
+    return datetime.strptime(name.partition("-")[0], _TIME_FORMAT).replace(tzinfo=UTC)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped] # It has no types.
 
-from tap_pigment.changes.snapshot_chain import TIME_FORMAT, is_snapshot_name, received_at
+from tap_pigment.changes.snapshot_chain import is_name_of_file, is_snapshot_name, received_at, snapshot_name
 from tap_pigment.columns import file_name_problem
 from tap_pigment.errors import SnapshotError
 from tap_pigment.output import check_file_name, open_store, store_errors
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 SETTING = "snapshot_uri"
 
-_HASH_CHARACTERS = 32
 _SUFFIX = ".parquet"
 
 
@@ -85,7 +84,7 @@ class SnapshotStore:
                 raise SnapshotError(f"{path} does not exist") from None
         if not target.is_file():
             raise SnapshotError(f"{path} is not a file")
-        if not name.endswith(f"-{_file_hash(target)}"):
+        if not is_name_of_file(name, _file_hash(target)):
             raise SnapshotError(f"{path} is not the file that was stored: it is truncated or was replaced")
 
     def put(self, stream: str, source: Path, received_at: datetime) -> str:
@@ -94,7 +93,7 @@ class SnapshotStore:
         Raises:
             StoreError: If the store does not take it.
         """
-        name = f"{received_at:{TIME_FORMAT}}-{_file_hash(source)}"
+        name = snapshot_name(received_at, _file_hash(source))
         path = self._path(stream, name)
         with self._errors(stream, f"cannot write {path}"):
             if self._is_local:
@@ -206,4 +205,4 @@ def _is_linked(source: Path, target: Path) -> bool:
 
 def _file_hash(path: Path) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:_HASH_CHARACTERS]
+        return hashlib.file_digest(file, "sha256").hexdigest()
