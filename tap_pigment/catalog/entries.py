@@ -293,7 +293,7 @@ def resolve_catalog(catalog: Catalog, settings: Settings) -> ResolvedCatalog:
         entry.stream = entry.tap_stream_id = name
         if () not in entry.metadata:
             entry.metadata.root.selected = True  # The SDK's rule, as long as nothing is added to the metadata.
-        if _is_incremental(entry):
+        if _drop_replication(entry):
             incremental.append(name)
         if is_metadata_entry(entry, settings):
             resolve_metadata_entry(entry)
@@ -306,7 +306,7 @@ def resolve_catalog(catalog: Catalog, settings: Settings) -> ResolvedCatalog:
     return ResolvedCatalog(Catalog(entries), failures, tuple(incremental))
 
 
-def _is_incremental(entry: CatalogEntry) -> bool:
+def _drop_replication(entry: CatalogEntry) -> bool:
     """Remove what an entry says of incremental replication, and return whether it asks for it."""
     root = entry.metadata.root
     wanted = [entry.replication_method, root.forced_replication_method, entry.replication_key, root.replication_key]
