@@ -143,7 +143,7 @@ def test_target_jsonl_appends_the_key_of_a_deleted_row(messages: list[bytes], tm
         ("A", "Albania", False),
         ("B", "Belgium", False),
         ("C", "Chile", False),
-        ("C", "Chile!", False),
         ("B", None, True),
+        ("C", "Chile!", False),
         ("B", "Belgium", False),
     ]
