@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -99,7 +99,8 @@ def _check_applications(client: PigmentClient, settings: Settings, catalog: Cata
     yield Finding(Mark.OK, f"Pigment accepts the API key, which has the Modeling Metadata scope and sees {seen}.")
     listed: dict[str, tuple[Block, ...]] = {}
     for application_id in names if settings.takes_all_applications else settings.application_ids:
-        finding, listed[application_id] = _check_application(client, application_id, names, settings)
+        finding, blocks = _check_application(client, application_id, names, settings)
+        listed |= {application_id: blocks} if finding.mark is Mark.OK else {}
         yield finding
     if settings.takes_all_applications and not any(listed.values()) and not unlisted_blocks(settings):
         yield Finding(Mark.FAIL, NO_APPLICATION_WITH_BLOCKS)
@@ -155,20 +156,22 @@ def _check_exports(  # noqa: PLR0913, PLR0917 - what was listed, and the setting
         yield _NO_EXPORT_TRIED
         return
     takes_views = BlockType.VIEW.label in settings.block_types
-    knows_all = True
+    knows_all = len(application_ids) == len(names if settings.takes_all_applications else settings.application_ids)
     try:
         if takes_views:
             # Without blocks: if Pigment does not list all views at once, one by one would take too many requests.
             views = [view for application_id in application_ids for view in client.views(application_id, ())]
             blocks = tuple(first_by_id((*blocks, *views)).values())
-            knows_all = bool(views)
+            knows_all = knows_all and bool(views)
         sources, idle_patterns = included_sources(blocks, names, settings)
+        # Several jobs may share the overrides, and each of them exclude the blocks of others.
+        known, _ = included_sources(blocks, names, replace(settings, include=("*",), exclude=()))
     except PigmentError as error:
         yield Finding(Mark.FAIL if knows_all else Mark.NOT_TRIED, str(error))
         yield _NO_EXPORT_TRIED
         return
     yield Finding(Mark.OK, f"Blocks extracted: {len(sources):,} of {len(blocks):,}.")
-    used = [source.override for source in sources]
+    used = [source.override for source in known]
     entries = catalog.streams if catalog else ()
     used += [override_in_catalog(entry.tap_stream_id, entry.table or "", settings) for entry in entries]
     for message in (*idle_patterns, *idle_overrides(used, settings)):

@@ -265,7 +265,7 @@ class ExportStream(PigmentStream):
             header,
             friendly=self._source.has_friendly_headers(self._run.settings),
         )
-        if repeated := repeated_header_warning(self.name, header):
+        if repeated := repeated_header_warning(self.name, header, columns):
             self.logger.warning("%s", repeated)
         if unknown:
             self.logger.warning(

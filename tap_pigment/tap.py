@@ -458,17 +458,18 @@ class TapPigment(Tap):
         self._check_emitted_names(selected)
         for name, stream_map in (self.config.get("stream_maps") or {}).items():
             source = stream_map.get("__source__", name) if isinstance(stream_map, dict) else name
-            mapped = [stream for stream_name, stream in self.streams.items() if fnmatchcase(stream_name, source)]
-            if not mapped:
+            if not any(fnmatchcase(stream, source) for stream in self.streams):
                 self.logger.warning("stream_maps.%s has no effect: no extracted stream is named %s", name, source)
             elif self.settings.change_detection is ChangeDetection.ROW and isinstance(stream_map, dict):
+                mapped = [stream for stream in selected if fnmatchcase(stream.name, source)]
                 self._check_mapped_keys(name, stream_map, mapped)
 
     @staticmethod
     def _check_mapped_keys(name: str, stream_map: Mapping[str, Any], mapped: Sequence[Stream]) -> None:
         for stream in mapped:
-            columns = stream.schema["properties"] if isinstance(stream, ExportStream) else ()
-            if problem := key_problem(name, stream_map, stream.primary_keys or (), columns):
+            if not isinstance(stream, ExportStream):
+                continue  # The streams of metadata have no deleted rows.
+            if problem := key_problem(name, stream_map, stream.primary_keys or (), stream.schema["properties"]):
                 raise SettingsError(problem)
 
     @staticmethod

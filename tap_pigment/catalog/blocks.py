@@ -150,7 +150,9 @@ def warn_of_idle_settings(
     inventory: BlockInventory, overrides_used: Collection[StreamOverride], settings: Settings, logger: logging.Logger
 ) -> None:
     """Warn of settings that match nothing, such as a misspelt name."""
-    for message in (*inventory.idle_patterns, *idle_overrides(overrides_used, settings)):
+    # They may be overrides of streams of an application that failed.
+    overrides = [] if inventory.listing.failures else idle_overrides(overrides_used, settings)
+    for message in (*inventory.idle_patterns, *overrides):
         logger.warning("%s", message)
 
 

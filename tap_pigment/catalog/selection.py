@@ -30,28 +30,25 @@ def check_headers(stream_name: str, header: Sequence[str], *, friendly: bool) ->
     Raises:
         SettingsError: If two have.
     """
-    name, count = _most_common(header)
-    if friendly and count > 1:
+    counts = Counter(header)
+    repeated = next((name for name, count in counts.items() if count > 1), None)
+    if friendly and repeated is not None:
         raise SettingsError(
-            f'{stream_name}: {count:,} columns have the display name "{name}" and cannot be told apart. Nothing was '
-            f"emitted. Set stream_overrides.{stream_name}.headers: technical."
+            f'{stream_name}: {counts[repeated]:,} columns have the display name "{repeated}" and cannot be told apart. '
+            f"Nothing was emitted. Set stream_overrides.{stream_name}.headers: technical."
         )
 
 
-def repeated_header_warning(stream_name: str, header: Sequence[str]) -> str | None:
-    """Return a warning of columns with the same header, as views may have them; None if there are none."""
-    name, count = _most_common(header)
-    if count <= 1:
+def repeated_header_warning(stream_name: str, header: Sequence[str], columns: Sequence[Column]) -> str | None:
+    """Return a warning of a selected column whose header another one has too, as in views; None if there is none."""
+    counts = Counter(header)
+    repeated = next((column.header for column in columns if counts[column.header] > 1), None)
+    if repeated is None:
         return None
     return (
-        f'{stream_name}: {count:,} columns have the header "{name}", and only their order tells them apart. If it '
-        "changes in Pigment, their cells change places. Rename one of them in Pigment."
+        f'{stream_name}: {counts[repeated]:,} columns have the header "{repeated}", and only their order tells them '
+        "apart. If it changes in Pigment, their cells change places. Rename one of them in Pigment, and discover again."
     )
-
-
-def _most_common(header: Sequence[str]) -> tuple[str, int]:
-    """Return the name that most columns have, and how many."""
-    return next(iter(Counter(header).most_common(1)), ("", 0))
 
 
 def selected_columns(
@@ -145,16 +142,17 @@ def _positions(
     by_header = {text: position for position, text in enumerate(header) if counts[text] == 1}
     exported = {name: schema for name, schema in properties.items() if name not in ADDED_COLUMNS}
     headers = {name: _header(name, schema, friendly=friendly) for name, schema in exported.items()}
-    found = {name: by_header[text] for name, text in headers.items() if text in by_header}
-    if friendly:
-        return found
+    shares = Counter(headers.values())
+    found = {name: by_header[text] for name, text in headers.items() if text in by_header and shares[text] == 1}
     for position, (name, text) in enumerate(zip(names, header, strict=True)):
         if name not in exported or name in found or position in found.values():
             continue
-        # By name, if headers repeat each other exactly, or the catalog does not have the header, because somebody
-        # changed the title. A number behind a name depends on the order of columns.
-        has_no_header = headers[name] == name
-        if counts[text] > 1 or (has_no_header and column_names([text], friendly=False) == (name,)):
+        # By name, if as many headers repeat each other as at discovery, or the catalog does not have the header,
+        # because somebody changed or removed the title. A number behind a name depends on the order of columns.
+        is_repeated = headers[name] == text and counts[text] == shares[text] > 1
+        has_no_header = "title" not in exported[name] if friendly else headers[name] == name
+        is_own_name = counts[text] == shares[headers[name]] == 1 and column_names([text], friendly=friendly) == (name,)
+        if is_repeated or (has_no_header and is_own_name):
             found[name] = position
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -77,14 +78,17 @@ class StreamRun:
 
         Columns that are missing now keep theirs, unless another column has taken it.
         """
+        counts = Counter(column.header for column in self.columns)
         found = {
             column.header: column.name
             for column in self.columns
             if column.name != column.header or column.name == snake_case(column.name)
         }
         previous = self.bookmark.names if self.bookmark else {}
-        taken = {name.casefold() for name in found.values()}
-        return {header: name for header, name in previous.items() if name.casefold() not in taken} | found
+        taken = {column.name.casefold() for column in self.columns}
+        kept = {header: name for header, name in previous.items() if name.casefold() not in taken}
+        # Nothing tells columns with the same header apart in the next run.
+        return {header: name for header, name in {**kept, **found}.items() if counts[header] < 2}  # noqa: PLR2004 - twice.
 
     def body_digest(self, file: ExportFile) -> str | None:
         """Return a digest of an export's bytes and of how records are made of them; None without `change_detection`."""

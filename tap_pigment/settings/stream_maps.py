@@ -55,19 +55,25 @@ def key_problem(
 
 
 def _names_in(expression: object) -> Iterator[str]:
-    """Yield the names in an expression; `_["name"]` and `record["name"]` are names too."""
+    """Yield the names in an expression; `_["name"]` and `record.get("name")` are names too."""
     if not isinstance(expression, str):
         return
     try:
         nodes = list(ast.walk(ast.parse(expression)))
     except SyntaxError:
         return  # The SDK reports it.
-    subscripted = []
+    looked_up = []
     for node in nodes:
         match node:
-            case ast.Subscript(value=ast.Name(id="_" | "record") as whole, slice=ast.Constant(value=str() as name)):
-                subscripted.append(whole)
+            case (
+                ast.Subscript(value=ast.Name(id="_" | "record") as whole, slice=ast.Constant(value=str() as name))
+                | ast.Call(
+                    func=ast.Attribute(value=ast.Name(id="_" | "record") as whole, attr="get"),
+                    args=[ast.Constant(value=str() as name), *_],
+                )
+            ):
+                looked_up.append(whole)
                 yield name
     for node in nodes:
-        if isinstance(node, ast.Name) and node not in subscripted:
+        if isinstance(node, ast.Name) and node not in looked_up:
             yield node.id

@@ -260,6 +260,28 @@ def test_an_override_that_matches_no_stream_is_a_failure(pigment: Pigment, confi
     )
 
 
+def test_an_override_of_an_excluded_block_is_no_failure(pigment: Pigment, config: Mapping[str, Any]) -> None:
+    pigment.add_list("Countries", COUNTRIES)
+    pigment.add_list("Months", COUNTRIES)
+
+    found = lines(config, exclude=["months"], stream_overrides={"months": {"key_columns": ["Code"]}})
+
+    assert failed(found) == []
+
+
+def test_an_override_is_not_judged_while_an_application_cannot_be_listed(
+    pigment: Pigment, config: Mapping[str, Any]
+) -> None:
+    pigment.add_list("Countries", COUNTRIES)
+    staff = pigment.add_application("HR")
+    pigment.application_answers[staff] = Answer(404)
+
+    found = lines(config, application_id=None, application_ids=["*"], stream_overrides={"hr_people": {"name": "x"}})
+
+    assert len(failed(found)) == 1
+    assert any(line.startswith("--   stream_overrides.hr_people has no effect") for line in found)
+
+
 def test_an_override_of_a_name_in_the_catalog_is_none(
     pigment: Pigment, config: Mapping[str, Any], discover: Discover
 ) -> None:

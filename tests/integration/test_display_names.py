@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -163,3 +164,24 @@ def test_an_override_sets_the_headers_of_one_stream(pigment: Pigment, discover: 
     assert records(messages, "plan") == [{"Month_AAAAAA": "Jan 26", "Revenue_BBBBBB": 1.5}]
     assert [request.body["friendlyHeaders"] for request in pigment.requested(plan)] == [False, False]
     assert [request.body["friendlyHeaders"] for request in pigment.requested(countries)] == [True, True]
+
+
+@pytest.mark.parametrize("has_catalog", [True, False])
+def test_a_repeated_header_of_a_view_that_is_renamed_is_not_taken_for_another(
+    pigment: Pigment, discover: Discover, tap: MakeTap, *, has_catalog: bool
+) -> None:
+    pigment.add_list("Countries", "Code\r\nFR\r\n")
+    board = pigment.add_view("Board", "Month;Rev;Rev\r\nJan;1;2\r\n")
+    settings: dict[str, Any] = {"block_types": ["View"]}
+    catalog = discover(**settings) if has_catalog else None
+    before = tap(catalog=catalog, **settings)
+    before.sync_all()
+    state = of_type(written(before), "STATE")[-1]["value"]
+    pigment.exports[board] = b"Month;Rev;Margin\r\nJan;1;2\r\n"
+
+    after = tap(catalog=catalog, state=state, **settings)
+    with pytest.raises(CatalogError, match="board: column Rev") if has_catalog else nullcontext():
+        after.sync_all()
+
+    cells = [{name: row[name] for name in row if name != "occurrence"} for row in records(written(after), "board")]
+    assert cells == ([] if has_catalog else [{"Month": "Jan", "Rev": "1", "Margin": "2"}])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_pigment.pigment.quota import COUNTED_SECONDS
+from tests.support.taps import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -91,6 +92,8 @@ def test_four_taps_send_no_more_than_one_quota_and_survivors_of_a_kill_go_on(
     runs: list[subprocess.Popen[str]], pigment: Pigment, run_command: RunCommand, config: Mapping[str, Any], path: Path
 ) -> None:
     assert all(is_waiting(run) for run in runs)
+    # A run waits in one thread, and may be about to send the last requests in others.
+    assert eventually(lambda: len(pigment.requests) >= QUOTA)
     assert len(pigment.requests) == QUOTA
 
     for run in runs:

@@ -113,7 +113,7 @@ def test_replacing_target_equals_the_export_after_every_night(messages: Modes, m
 
 
 def test_replacing_target_loses_unchanged_rows_with_row_changes(messages: Modes, tmp_path: Path) -> None:
-    assert csv_rows(messages.of_changed_rows, tmp_path) == [("C", "Chile!"), ("D", "Denmark"), ("B", "")]
+    assert csv_rows(messages.of_changed_rows, tmp_path) == [("B", ""), ("C", "Chile!"), ("D", "Denmark")]
 
 
 def singer_jsonl(folder: Path) -> TargetRuns:

@@ -108,9 +108,43 @@ def test_a_property_never_gets_the_column_of_another_header(
     for name in properties:
         with suppress(CatalogError):
             [column], _ = selected_columns("plan", properties, [name], live, friendly=friendly)
-            # A technical header of another punctuation has the same name.
-            same_name = [] if friendly else column_names([column.header], friendly=False)
-            assert made_of[name] in {column.header, *same_name}
+            # A header that differs only in case or punctuation may have the same name.
+            assert made_of[name] in {column.header, *column_names([column.header], friendly=friendly)}
+
+
+@pytest.mark.parametrize(
+    ("header", "live", "found"),
+    [
+        pytest.param(["a", "x", "x"], ["x", "a", "x"], [1, 0, 2], id="as many"),
+        pytest.param(["a", "x", "x"], ["a", "x", "y"], [0, None, None], id="one was renamed"),
+        pytest.param(["a", "x", "x"], ["a", "x"], [0, None, None], id="one is missing"),
+        pytest.param(["a", "x", "x"], ["a", "x", "x", "x"], [0, None, None], id="one more"),
+        pytest.param(["a", "x"], ["a", "x", "x"], [0, None], id="the first one that repeats"),
+    ],
+)
+def test_repeated_headers_are_found_by_their_order_if_they_are_as_many(
+    header: list[str], live: list[str], found: list[int | None]
+) -> None:
+    properties = properties_of(header, friendly=False)
+
+    positions_found: list[int | None] = []
+    for name in properties:
+        try:
+            [column], _ = selected_columns("plan", properties, [name], live, friendly=False)
+        except CatalogError:
+            positions_found.append(None)
+        else:
+            positions_found.append(column.position)
+
+    assert positions_found == found
+
+
+def test_a_catalog_without_titles_finds_display_names() -> None:
+    properties = {name: {"type": ["string"]} for name in ("id", "unit_price")}
+
+    columns, _ = selected_columns("plan", properties, list(properties), ["Unit price", "Id"], friendly=True)
+
+    assert [(column.name, column.position) for column in columns] == [("id", 1), ("unit_price", 0)]
 
 
 def test_a_display_name_that_looks_like_the_header_of_a_changed_name_is_no_title() -> None:

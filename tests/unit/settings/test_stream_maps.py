@@ -18,6 +18,7 @@ COLUMNS = {"Code", "Region", "Name", "Unit price", "contentHash"}
         "self or 'none'",
         "md5(Code + config['seed'])",
         "_['Region'] + record['Code']",
+        "record.get('Code', '') + _.get('Region')",
         "__stream_name__ + Code",
         "'Name'",
         "((",
@@ -38,7 +39,8 @@ def test_a_key_column_may_be_made_of_key_columns(expression: object) -> None:
         ("_['Unit price'] + contentHash", "Unit price, contentHash"),
         ("record['Name']", "Name"),
         ("str(_)", "_"),
-        ("record.get('Name')", "record"),
+        ("record.get('Name')", "Name"),
+        ("record.items()", "record"),
         ("[n for n in Name]", "Name"),
     ],
 )
