@@ -88,7 +88,7 @@ class StreamRun:
         taken = {column.name.casefold() for column in self.columns}
         kept = {header: name for header, name in previous.items() if name.casefold() not in taken}
         # Nothing tells columns with the same header apart in the next run.
-        return {header: name for header, name in {**kept, **found}.items() if counts[header] < 2}  # noqa: PLR2004 - twice.
+        return {header: name for header, name in {**kept, **found}.items() if counts[header] <= 1}
 
     def body_digest(self, file: ExportFile) -> str | None:
         """Return a digest of an export's bytes and of how records are made of them; None without `change_detection`."""
