@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from tap_pigment.catalog import (
     override_in_catalog,
     resolve_catalog,
     selected_names,
+    typed_sources,
     unlisted_blocks,
 )
 from tap_pigment.errors import PigmentError, counted
@@ -164,14 +165,13 @@ def _check_exports(  # noqa: PLR0913, PLR0917 - what was listed, and the setting
             blocks = tuple(first_by_id((*blocks, *views)).values())
             knows_all = knows_all and bool(views)
         sources, idle_patterns = included_sources(blocks, names, settings)
-        # Several jobs may share the overrides, and each of them exclude the blocks of others.
-        known, _ = included_sources(blocks, names, replace(settings, include=("*",), exclude=()))
     except PigmentError as error:
         yield Finding(Mark.FAIL if knows_all else Mark.NOT_TRIED, str(error))
         yield _NO_EXPORT_TRIED
         return
     yield Finding(Mark.OK, f"Blocks extracted: {len(sources):,} of {len(blocks):,}.")
-    used = [source.override for source in known]
+    # Several jobs may share the overrides, and each of them exclude the blocks of others.
+    used = [source.override for source in typed_sources(blocks, names, settings)]
     entries = catalog.streams if catalog else ()
     used += [override_in_catalog(entry.tap_stream_id, entry.table or "", settings) for entry in entries]
     for message in (*idle_patterns, *idle_overrides(used, settings)):

@@ -9,6 +9,7 @@ from tap_pigment.catalog.blocks import (
     included_sources,
     override_in_catalog,
     take_inventory,
+    typed_sources,
 )
 from tap_pigment.catalog.discovery import KnownColumns, StreamDefinition, define, discover
 from tap_pigment.catalog.entries import (
@@ -86,6 +87,7 @@ __all__ = [
     "selected_names",
     "stream_schema",
     "take_inventory",
+    "typed_sources",
     "uncataloged_streams",
     "unlisted_blocks",
     "view_rows",

@@ -107,14 +107,10 @@ def included_sources(
 ) -> tuple[tuple[StreamSource, ...], tuple[str, ...]]:
     """Return the blocks to extract by `block_types`, `include` and `exclude`, at least one, and the idle patterns.
 
-    A block whose override has a `block_type` was chosen by its id, so `block_types` does not skip it.
-
     Raises:
         SettingsError: If there is no block to extract, or an override gives a stream the name of another one.
     """
-    chosen = {block_id for block_id, override in settings.stream_overrides.items() if override.block_type}
-    typed = [block for block in blocks if block.type.label in settings.block_types or block.id in chosen]
-    found = stream_sources(typed, application_names, settings)
+    found = typed_sources(blocks, application_names, settings)
     included = tuple(source for source in found if is_included(source, settings))
     idle = idle_patterns(blocks, found, settings)
     # Without any pattern in `include`, only metadata is wanted.
@@ -124,6 +120,21 @@ def included_sources(
             f"{''.join(f'{message}. ' for message in idle)}Check include, exclude and block_types."
         )
     return included, idle
+
+
+def typed_sources(
+    blocks: Sequence[Block], application_names: Mapping[str, str], settings: Settings
+) -> tuple[StreamSource, ...]:
+    """Return the blocks of `block_types`, whether `include` and `exclude` skip them or not.
+
+    A block whose override has a `block_type` was chosen by its id, so `block_types` does not skip it.
+
+    Raises:
+        SettingsError: If an override gives a stream the name of another one.
+    """
+    chosen = {block_id for block_id, override in settings.stream_overrides.items() if override.block_type}
+    typed = [block for block in blocks if block.type.label in settings.block_types or block.id in chosen]
+    return stream_sources(typed, application_names, settings)
 
 
 def idle_patterns(blocks: Iterable[Block], typed: Sequence[StreamSource], settings: Settings) -> tuple[str, ...]:

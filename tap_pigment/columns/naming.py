@@ -122,14 +122,15 @@ def column_names(headers: Sequence[str], *, friendly: bool, known: Mapping[str, 
         friendly: Whether it holds display names.
         known: The names that columns had in earlier runs, by header; no other column gets one of them.
     """
+    present = set(headers)
     kept: dict[str, str] = {}
-    if known and len(set(headers)) == len(headers):
+    if known and len(present) == len(headers):
         kept = {header: name for header, name in known.items() if is_name_of(name, header, friendly=friendly)}
     uncut = [_column_name(header, position, friendly=friendly) for position, header in enumerate(headers, 1)]
     wanted = [_fitted(name) for name in uncut]
     wishes = Counter(name.casefold() for name in wanted)
     # A column whose header has changed only in case or punctuation takes its own name again.
-    reserved = [name for header, name in kept.items() if header in headers or wishes[name.casefold()] != 1]
+    reserved = [name for header, name in kept.items() if header in present or wishes[name.casefold()] != 1]
     used = {name.casefold() for name in (*ADDED_COLUMNS, *reserved)}
     existing = used | wishes.keys()
     names = []

@@ -101,7 +101,7 @@ class PigmentClient:
             sleep=sleep or self._cancelled.wait,
             is_cancelled=self._cancelled.is_set,
         )
-        self._retry = Retry(settings, logger, limiter=self._limiter, draw=draw)
+        self._retry = Retry(settings, logger, limiter=self._limiter, draw=draw, find_proxy=self._proxy)
         self._has_warned_of_http_1 = False
         self._lock = threading.Lock()
         self._authenticators = {
@@ -252,10 +252,7 @@ class PigmentClient:
                     raise _took_too_long(request, total_seconds) from None
                 raise
 
-        with (
-            metrics.http_request_counter(phase, endpoint=request.path) as counter,
-            self._retry.final_errors(request, find_proxy=self._proxy),
-        ):
+        with metrics.http_request_counter(phase, endpoint=request.path) as counter, self._retry.final_errors(request):
             return self._retry.wrap(try_once, request, on_wait)()
 
     def _total_seconds(self, request: ApiRequest) -> int:

@@ -53,9 +53,10 @@ class Retry:
         limiter: Waits, and holds back all requests once the quota is used up.
         draw: Draws a number from 0 to 1, for jitter.
         today: Returns the date and time, to which a date in `Retry-After` is compared.
+        find_proxy: Returns the address of the proxy that requests pass, or None.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it takes from the client.
         self,
         settings: Settings,
         logger: logging.Logger,
@@ -63,12 +64,14 @@ class Retry:
         limiter: RateLimiter,
         draw: Callable[[], float],
         today: Callable[[], datetime] = lambda: datetime.now(UTC),
+        find_proxy: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._logger = logger
         self._limiter = limiter
         self._draw = draw
         self._today = today
+        self._find_proxy = find_proxy
 
     @property
     def _max_tries(self) -> int:
@@ -146,14 +149,8 @@ class Retry:
         self._limiter.wait(seconds)
 
     @contextmanager
-    def final_errors(
-        self, request: ApiRequest, *, find_proxy: Callable[[], str | None] = lambda: None
-    ) -> Iterator[None]:
+    def final_errors(self, request: ApiRequest) -> Iterator[None]:
         """Turn the error of the last try into the one that the user reads.
-
-        Args:
-            request: The request.
-            find_proxy: Returns the address of the proxy that requests pass, or None.
 
         Raises:
             PigmentError: The error.
@@ -163,11 +160,9 @@ class Retry:
         except RetriableResponseError as error:
             raise error.final from None
         except requests.RequestException as error:
-            raise self._final_error(error, request, find_proxy) from None
+            raise self._final_error(error, request) from None
 
-    def _final_error(
-        self, error: requests.RequestException, request: ApiRequest, find_proxy: Callable[[], str | None]
-    ) -> PigmentError:
+    def _final_error(self, error: requests.RequestException, request: ApiRequest) -> PigmentError:
         reason = _reason(error)
         if _is_certificate_error(error):
             return RequestRefusedError(
@@ -176,7 +171,7 @@ class Retry:
             )
         if isinstance(error, ConnectionSetupError):
             return PigmentExportError(f"{request.subject}: cannot reach {self._settings.api_url}: {reason}")
-        proxy = find_proxy()
+        proxy = self._find_proxy()
         through = f" through the proxy {redacted(proxy)}" if proxy else ""
         tries = "1 try" if self._max_tries == 1 or not isinstance(error, _TRANSIENT) else f"{self._max_tries} tries"
         if _is_silence(error):

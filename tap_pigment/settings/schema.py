@@ -30,11 +30,11 @@ class OnStreamError(StrEnum):
 
 
 BLOCK_TYPES = ["DimensionList", "TransactionList", "Table", "Metric", "View"]
+COLUMN_TYPES = ["text", "number", "integer", "boolean", "date"]
+METADATA_STREAMS = ["pigment_applications", "pigment_blocks", "pigment_views"]
+
 _DAY_SECONDS = 86_400
 _MAX_BATCH_SIZE = 2**31 - 1  # The most that DuckDB takes for a row group.
-COLUMN_TYPES = ["text", "number", "integer", "boolean", "date"]
-
-METADATA_STREAMS = ["pigment_applications", "pigment_blocks", "pigment_views"]
 
 _STREAM_OVERRIDE = th.ObjectType(
     th.Property(

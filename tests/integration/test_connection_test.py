@@ -269,6 +269,14 @@ def test_an_override_of_an_excluded_block_is_no_failure(pigment: Pigment, config
     assert failed(found) == []
 
 
+def test_a_check_of_metadata_alone_needs_no_block_of_block_types(pigment: Pigment, config: Mapping[str, Any]) -> None:
+    pigment.add("Sales", "Metric", "Month;Sales\r\nJan;1\r\n")
+
+    found = lines(config, include=[], metadata_streams=True)
+
+    assert failed(found) == []
+
+
 def test_an_override_is_not_judged_while_an_application_cannot_be_listed(
     pigment: Pigment, config: Mapping[str, Any]
 ) -> None:
